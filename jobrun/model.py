@@ -1,0 +1,224 @@
+"""The words of jobrun: what a job, an attempt, an ending and a worker are.
+
+Two types for two things: a `NewJob` is asked for, a `Job` is stored.
+Times are aware datetimes here and integer milliseconds UTC in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+DEFAULT_QUEUE = "default"
+MAX_CRASHES = 3  # a job whose worker dies alone this many times is stopped
+
+
+class Kind(StrEnum):
+    CALL = "call"  # pkg.mod:func
+    SHELL = "shell"  # a line for /bin/sh -c
+    COMMAND = "command"  # an argv list, no shell
+
+
+class State(StrEnum):
+    SCHEDULED = "scheduled"  # due later
+    READY = "ready"  # due, waits for a worker
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # retries used up, or permanent
+    CRASHED = "crashed"  # died without an outcome, parked for a person
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"  # not started in time
+    SKIPPED = "skipped"  # an overlap or a missed tick, kept for the record
+
+    @property
+    def is_final(self) -> bool:
+        return self not in LIVE
+
+
+LIVE = frozenset({State.SCHEDULED, State.READY, State.RUNNING})
+TROUBLED = frozenset({State.FAILED, State.CRASHED})  # kept until a person retries or purges them
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    INTERRUPTED = "interrupted"  # by our own shutdown
+    CANCELLED = "cancelled"
+
+
+class OnCrash(StrEnum):
+    """What becomes of a job whose attempt crashed."""
+
+    RETRY = "retry"  # while retries are left, then park
+    PARK = "park"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where a command runs: the caller's directory, umask and environment."""
+
+    cwd: str
+    umask: int
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job asked for.
+
+    `task` is `pkg.mod:func`, a shell line, or the words of `args` joined for reading. For a
+    command `args` is its argv; for a shell line it is empty. `args` and `kwargs` hold JSON values.
+    `run_at` None means now.
+    """
+
+    kind: Kind
+    task: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0  # higher runs first
+    run_at: datetime | None = None
+    expires_at: datetime | None = None
+    retries: int = 0
+    backoff_s: float = 10.0  # before the first retry, doubled each time
+    max_backoff_s: float = 600.0
+    timeout_s: float | None = None
+    key: str | None = None  # at most one live job has it
+    tags: tuple[str, ...] = ()
+    name: str | None = None
+    on_crash: OnCrash = OnCrash.RETRY
+    surroundings: Surroundings | None = None  # None for calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of a `NewJob`: `is_new` is False when a live job already had its key."""
+
+    id: int
+    state: State
+    run_at: datetime
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a job printed: the head and the tail that are kept, and how much there was (bytes)."""
+
+    head: bytes = b""
+    tail: bytes = b""
+    size: int = 0
+
+    @property
+    def cut(self) -> int:
+        """Bytes between head and tail that were not kept."""
+        return self.size - len(self.head) - len(self.tail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How one attempt ended, as its worker or supervisor saw it."""
+
+    outcome: Outcome
+    exit_code: int | None = None
+    signal: int | None = None
+    cause: str | None = None  # one line for people: "exit 3", "killed by SIGSEGV", "out of memory"
+    result: str | None = None  # JSON text
+    note: str | None = None  # "result of type set is not JSON", "left 2 processes"
+    error: ErrorInfo | None = None
+    retry_in_s: float | None = None  # the task asked for this wait
+    is_permanent: bool = False  # trying again is useless
+    cpu_s: float | None = None
+    peak_rss: int | None = None  # bytes
+    output: Output = field(default_factory=Output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A stored job. `token` names its running attempt, and is None between attempts."""
+
+    id: int
+    kind: Kind
+    task: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    queue: str
+    priority: int
+    state: State
+    reason: str | None
+    key: str | None
+    tags: tuple[str, ...]
+    name: str | None
+    entry: str | None
+    scheduled_for: datetime | None
+    run_at: datetime
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    cancel_at: datetime | None  # somebody asked for its end while it ran
+    attempt: int  # number of the running or last attempt; only grows
+    failures: int  # counts against retries
+    crashes: int  # deaths of its worker in a row
+    retries: int
+    backoff_s: float
+    max_backoff_s: float
+    timeout_s: float | None
+    on_crash: OnCrash
+    token: str | None
+    worker: str | None
+    exit_code: int | None
+    signal: int | None
+    result: str | None  # JSON text
+    note: str | None
+    error: ErrorInfo | None
+    cwd: str | None
+    umask: int | None
+    environment: str | None  # hash; None for calls
+
+    @property
+    def max_attempts(self) -> int:
+        """The attempts this job may have in all, were every further one to fail."""
+        spent = self.state in LIVE - {State.RUNNING} or self.state in TROUBLED
+        return max(self.attempt + self.retries - self.failures + (1 if spent else 0), self.attempt, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One ended attempt. The live attempt of a running job is part of its `Job`."""
+
+    job_id: int
+    number: int
+    token: str
+    worker: str
+    pid: int | None
+    started_at: datetime
+    finished_at: datetime
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """One incarnation of a worker; `name` is also the name of its lock file."""
+
+    name: str
+    number: int  # its place in the group, from 1
+    pid: int
+    group_pid: int  # the supervisor
+    queues: tuple[str, ...]  # empty: all
+    started_at: datetime
+    stopping_at: datetime | None
