@@ -222,3 +222,17 @@ class WorkerRow:
     queues: tuple[str, ...]  # empty: all
     started_at: datetime
     stopping_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs are meant; every part that is given must hold."""
+
+    ids: tuple[int, ...] | None = None
+    states: frozenset[State] = frozenset()  # empty: any
+    queue: str | None = None
+    task: str | None = None  # a glob over the task, as in SQLite's GLOB
+    name: str | None = None
+    tag: str | None = None
+    since: datetime | None = None  # ended, or if it lives added, at or after this instant
+    before: datetime | None = None  # the same, before this instant

@@ -1,0 +1,1 @@
+"""The only process that opens the store for a group of workers."""

@@ -1,0 +1,1 @@
+"""Run user code: calls, commands, their output and what surrounds them."""
