@@ -6,6 +6,7 @@
      |    |-- UsageError      2   words, values or a table that make no sense
      |    |-- NoSuchJob       3
      |    |-- JobFileUnusable 4
+ |    |    `-- NoRoom         the disk is full: wait, and try again
      |    |-- Refused         5   for safety
      |    |-- Busy           75   try again
      |    `-- WaitRanOut    124
@@ -51,6 +52,10 @@ class NoSuchJob(JobrunError):
 
 class JobFileUnusable(JobrunError):
     exit_code = 4
+
+
+class NoRoom(JobFileUnusable):
+    """The disk is full or the file-size limit is reached; nothing was changed."""
 
 
 class Refused(JobrunError):

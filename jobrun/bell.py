@@ -1,0 +1,91 @@
+"""The bell: whoever commits something that others wait for rings, and every listener hears it.
+
+A ring is one utime(2) of a file, watched by inotify(7). Unlike a FIFO, which hands each ring to one
+reader only, this reaches every listener, costs the ringer one system call, and leaves nothing
+behind when a listener dies. A ring says "look", never what to see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import select
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+_IN_ATTRIB = 0x4
+_IN_NONBLOCK = os.O_NONBLOCK
+_IN_CLOEXEC = os.O_CLOEXEC
+
+
+class Tone(StrEnum):
+    WORK = "work"  # a job is ready or due soon, or a running one is to be cancelled
+    DONE = "done"  # a job changed its state
+
+
+def ring(side: Path, tone: Tone) -> None:
+    """Wake all listeners of a tone; call it after COMMIT."""
+    path = _file(side, tone)
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            _make(path)
+
+
+class Listener:
+    """One ear; `drain` before looking at the store, or a ring between look and sleep is lost."""
+
+    def __init__(self, side: Path, tone: Tone) -> None:
+        """Begin to listen."""
+        path = _file(side, tone)
+        _make(path)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd: int = libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
+        if self._fd < 0 or libc.inotify_add_watch(self._fd, os.fsencode(path), _IN_ATTRIB) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), os.fspath(path))
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def drain(self) -> bool:
+        """Forget all rings heard so far; True if there were any."""
+        heard = False
+        while True:
+            try:
+                heard |= bool(os.read(self._fd, 4096))
+            except BlockingIOError:
+                return heard
+            except OSError as error:
+                if error.errno != errno.EINTR:
+                    raise
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until a ring or for `timeout_s`; True if it rang. Rings are drained."""
+        select.select([self._fd], [], [], max(timeout_s, 0))
+        return self.drain()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@contextlib.contextmanager
+def listening(side: Path, tone: Tone) -> Iterator[Listener]:
+    """Listen for the length of a block."""
+    listener = Listener(side, tone)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def _file(side: Path, tone: Tone) -> Path:
+    return side / f"bell.{tone}"
+
+
+def _make(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))

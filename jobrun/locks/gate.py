@@ -1,0 +1,73 @@
+"""The write gate: writers queue in the kernel, so none starves.
+
+SQLite's busy handler sleeps without a queue; a waiter may be overtaken for ever. A flock(2) taken
+before BEGIN IMMEDIATE makes the kernel wake writers in order. It is an optimisation and no
+safety: a stopped holder must not block the others, so every wait ends and falls through to SQLite.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Gate:
+    """One process' end of the gate file."""
+
+    def __init__(self, path: Path, *, patience_s: float, own_process: bool) -> None:
+        """Open the gate. `own_process`: the process is ours, so SIGALRM may end a wait."""
+        self._fd = os.open(path, _FLAGS, 0o600)
+        self._patience_s = patience_s
+        self._own_process = own_process
+
+    def enter(self) -> None:
+        """Wait for our turn, at most the patience given."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if self._own_process and threading.current_thread() is threading.main_thread():
+                self._wait_in_the_kernel()
+            else:
+                self._wait_by_trying()
+
+    def leave(self) -> None:
+        """Let the next writer in; harmless when our patience had run out."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _wait_in_the_kernel(self) -> None:
+        # PEP 475 resumes flock after a signal unless the handler raises.
+        before = signal.signal(signal.SIGALRM, _raise_timeout)
+        signal.setitimer(signal.ITIMER_REAL, self._patience_s)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except TimeoutError:
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def _wait_by_trying(self) -> None:
+        # Somebody else's process: its signals are not ours to use.
+        end = time.monotonic() + self._patience_s
+        while time.monotonic() < end:
+            time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 -- jitter, no secret
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            return
+
+
+def _raise_timeout(_signum: int, _frame: FrameType | None) -> None:
+    raise TimeoutError

@@ -1,0 +1,72 @@
+"""The store: one SQLite file (WAL) that holds every job.
+
+Methods take and return words of `model`; SQL stands nowhere else. User code never shares a process
+with an open store: one `open(db).close()` in it would drop the process' POSIX locks, and committed
+rows with them (sqlite.org/howtocorrupt.html, 2.2).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jobrun.store import opening
+from jobrun.store.database import Database
+from jobrun.store.endings import Endings
+from jobrun.store.intake import Intake
+from jobrun.store.ledger import Ledger
+from jobrun.store.orders import Orders
+from jobrun.store.queue import Queue
+from jobrun.store.workers import Workers
+
+PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
+
+__all__ = ["Store", "open_store", "store_exists"]
+
+
+class Store:
+    """An open job file, each part of it a few verbs."""
+
+    def __init__(self, path: Path, database: Database, *, created: bool) -> None:
+        self.path = path
+        self.created = created  # this opening made the file
+        self.group = database.write  # several changes, one commit
+        self.reading = database.reading
+        self.checkpoint = database.checkpoint
+        self.intake = Intake(database)
+        self.queue = Queue(database)
+        self.endings = Endings(database)
+        self.orders = Orders(database)
+        self.ledger = Ledger(database)
+        self.workers = Workers(database)
+        self._database = database
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(
+    path: Path, *, create: bool = False, own_process: bool = True, patience_s: float = PATIENCE_S
+) -> Store:
+    """Open a job file, made first if `create` allows it and it is missing.
+
+    `own_process` is False in a program that is not ours, whose signals we must not use. Raises
+    `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
+    """
+    created = create and not store_exists(path) and opening.create(path)
+    database = opening.open_database(path, own_process=own_process, busy_s=patience_s)
+    return Store(path, database, created=created)
+
+
+def store_exists(path: Path) -> bool:
+    """Say whether there is anything of that name; whether it is a job file, opening tells."""
+    return path.is_symlink() or path.exists()

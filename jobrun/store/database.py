@@ -1,0 +1,160 @@
+"""One process' connection to a job file: short IMMEDIATE transactions behind the gate.
+
+Every statement is drained at once: a cursor of `UPDATE ... RETURNING` that is not read to its end
+keeps the write lock while `in_transaction` says False (sqlite.org/isolation.html).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jobrun.bell import Tone, ring
+from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.locks.gate import Gate
+from jobrun.paths import side_dir
+
+# The process must not be stopped or ended by a terminal while all other writers wait for it.
+_HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
+_NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+
+Arguments = Mapping[str, Any] | Sequence[Any]
+
+
+class Database:
+    """A connection, its gate and its bell; used by the process that opened it and by no fork of it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, gate: Gate | None) -> None:
+        """Take over a connection that `opening` has checked; without a gate it only reads."""
+        self._connection = connection
+        self._path = path
+        self._gate = gate
+        self._pid = os.getpid()
+        self._depth = 0
+        self._tones: set[Tone] = set()
+
+    def rows(self, sql: str, arguments: Arguments = ()) -> list[sqlite3.Row]:
+        """Run one statement and return all its rows."""
+        assert os.getpid() == self._pid, "a connection must not cross a fork"
+        try:
+            return self._connection.execute(sql, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+
+    def row(self, sql: str, arguments: Arguments = ()) -> sqlite3.Row | None:
+        """Run one statement and return its first row, or None."""
+        return next(iter(self.rows(sql, arguments)), None)
+
+    def change(self, sql: str, arguments: Arguments = ()) -> int:
+        """Run one statement and return how many rows it changed."""
+        assert self._depth, "a change belongs into a write transaction"
+        try:
+            return self._connection.execute(sql, arguments).rowcount
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+
+    def insert(self, sql: str, arguments: Arguments) -> int:
+        """Run one INSERT and return the id of its row."""
+        assert self._depth, "a change belongs into a write transaction"
+        try:
+            row_id = self._connection.execute(sql, arguments).lastrowid
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+        assert row_id is not None
+        return row_id
+
+    @contextlib.contextmanager
+    def write(self, *tones: Tone) -> Iterator[None]:
+        """Make the block one transaction, and ring `tones` once it is committed.
+
+        Blocks nest: the outermost one commits, so that a group of changes is one fsync.
+        """
+        self._tones.update(tones)
+        if self._depth:
+            yield
+            return
+        with self._transaction():
+            yield
+        rung, self._tones = self._tones, set()
+        for tone in rung:
+            ring(side_dir(self._path), tone)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Make the block see one state of the file."""
+        if self._depth:
+            yield
+            return
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self.rows("COMMIT")
+
+    def checkpoint(self) -> None:
+        """Copy the WAL into the file and empty it.
+
+        TRUNCATE, under the gate, takes the writer lock before it reads the header, which keeps
+        clear of the WAL-reset fault of SQLite before 3.51.3 (sqlite.org/wal.html#walresetbug).
+        """
+        assert self._gate is not None
+        self._gate.enter()
+        try:
+            self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._gate.leave()
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._gate is not None:
+            self._gate.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._gate is None:
+            raise JobFileUnusable(f"`{self._path}` was opened for reading only")
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        self._gate.enter()
+        try:
+            self.rows("BEGIN IMMEDIATE")
+            self._depth = 1
+            try:
+                yield
+                self.rows("COMMIT")
+            except BaseException:
+                self._tones.clear()
+                if self._connection.in_transaction:  # after SQLITE_FULL it is rolled back already
+                    self.rows("ROLLBACK")
+                raise
+            finally:
+                self._depth = 0
+        finally:
+            self._gate.leave()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _translated(error: sqlite3.Error, path: Path) -> JobrunError | sqlite3.Error:
+    """Say a fault of the file in our words; our own mistakes stay what they are."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name in _NO_ROOM:
+        return NoRoom(
+            f"no room left for `{path}`; nothing was changed", hint="free some disk space, then try again"
+        )
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Busy(
+            f"`{path}` is busy; nothing was changed", hint="another program holds it locked; try again"
+        )
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return JobFileUnusable(
+            f"`{path}` is damaged or no job file; nothing was changed", hint="restore it from a backup"
+        )
+    if name.startswith("SQLITE_READONLY"):
+        return JobFileUnusable(f"`{path}` cannot be written; nothing was changed")
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")):
+        return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
+    return error

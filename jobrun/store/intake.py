@@ -1,0 +1,97 @@
+"""Taking jobs in: what is acknowledged is on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from jobrun.bell import Tone
+from jobrun.model import Added, NewJob, State
+from jobrun.store.database import Database
+from jobrun.store.rows import compact, storable
+from jobrun.units import from_ms, to_ms
+
+
+class Intake:
+    """The way into the queue."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, jobs: Sequence[NewJob], *, now: datetime) -> list[Added]:
+        """Add jobs in one commit, and return what became of each, in their order.
+
+        A job whose key a live job has already makes no row; its `Added` names that job. Once this
+        returns, the jobs survive a power cut.
+        """
+        with self._db.write(Tone.WORK):
+            return [self._add(job, to_ms(now)) for job in jobs]
+
+    def _add(self, job: NewJob, now_ms: int) -> Added:
+        if job.key is not None and (holder := self._holder(job.key)) is not None:
+            return holder
+        run_at = now_ms if job.run_at is None else to_ms(job.run_at)
+        state = State.SCHEDULED if run_at > now_ms else State.READY
+        job_id = self._db.insert(_INSERT, self._columns(job, state=state, run_at=run_at, now_ms=now_ms))
+        return Added(id=job_id, state=state, run_at=from_ms(run_at), is_new=True)
+
+    def _holder(self, key: str) -> Added | None:
+        row = self._db.row(
+            """
+            SELECT id, state, run_at
+              FROM jobs
+             WHERE key = :key AND state IN ('scheduled', 'ready', 'running')
+            """,
+            {"key": key},
+        )
+        if row is None:
+            return None
+        return Added(id=row["id"], state=State(row["state"]), run_at=from_ms(row["run_at"]), is_new=False)
+
+    def _columns(self, job: NewJob, *, state: State, run_at: int, now_ms: int) -> dict[str, Any]:
+        around = job.surroundings
+        return {
+            "state": state,
+            "queue": job.queue,
+            "priority": job.priority,
+            "run_at": run_at,
+            "expires_at": None if job.expires_at is None else to_ms(job.expires_at),
+            "kind": job.kind,
+            "task": storable(job.task),
+            "args": compact(job.args),
+            "kwargs": compact(job.kwargs),
+            "retries": job.retries,
+            "backoff_ms": round(job.backoff_s * 1000),
+            "max_backoff_ms": round(job.max_backoff_s * 1000),
+            "timeout_ms": None if job.timeout_s is None else max(round(job.timeout_s * 1000), 1),
+            "on_crash": job.on_crash,
+            "created_at": now_ms,
+            "key": job.key,
+            "name": job.name,
+            "tags": compact(job.tags),
+            "cwd": around and around.cwd,
+            "umask": around and around.umask,
+            "environment": around and self._keep_environment(around.environment),
+        }
+
+    def _keep_environment(self, environment: Mapping[str, str]) -> str:
+        """Store each distinct environment once, and return its hash."""
+        text = compact(dict(sorted(environment.items())))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+        self._db.change(
+            "INSERT OR IGNORE INTO environments (hash, variables) VALUES (:hash, :variables)",
+            {"hash": digest, "variables": text},
+        )
+        return digest
+
+
+_INSERT = """
+    INSERT INTO jobs (state, queue, priority, run_at, expires_at, kind, task, args, kwargs, retries,
+                      backoff_ms, max_backoff_ms, timeout_ms, on_crash, created_at, key, name, tags,
+                      cwd, umask, environment)
+    VALUES (:state, :queue, :priority, :run_at, :expires_at, :kind, :task, :args, :kwargs, :retries,
+            :backoff_ms, :max_backoff_ms, :timeout_ms, :on_crash, :created_at, :key, :name, :tags,
+            :cwd, :umask, :environment)
+"""

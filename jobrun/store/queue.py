@@ -1,0 +1,127 @@
+"""The hot path: what is due becomes ready, what is ready becomes running."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from jobrun.bell import Tone
+from jobrun.model import Job
+from jobrun.store.database import Database
+from jobrun.store.rows import NO_LAST_ATTEMPT, job_of
+from jobrun.units import from_ms, to_ms
+
+PROMOTED_AT_ONCE = 1000  # a longer backlog must not hold the write lock
+
+
+class Queue:
+    """The jobs that wait, as a dispatcher sees them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def next_due(self) -> datetime | None:
+        """Return when the earliest scheduled job falls due, or None if none is scheduled."""
+        row = self._db.row("SELECT min(run_at) AS run_at FROM jobs WHERE state = 'scheduled'")
+        return None if row is None or row["run_at"] is None else from_ms(row["run_at"])
+
+    def has_ready(self, queues: Sequence[str]) -> bool:
+        """Say whether any of these queues (none given: any queue) has a job to hand out."""
+        return bool(list(itertools.islice(self._candidates(queues, limit=1), 1)))
+
+    def promote(self, *, now: datetime) -> int:
+        """Make ready what is due, in batches; return how many. A full batch may have left some."""
+        with self._db.write():
+            return self._db.change(
+                """
+                UPDATE jobs
+                   SET state = 'ready'
+                 WHERE id IN (SELECT id
+                                FROM jobs
+                               WHERE state = 'scheduled' AND run_at <= :now
+                               ORDER BY run_at
+                               LIMIT :limit)
+                """,
+                {"now": to_ms(now), "limit": PROMOTED_AT_ONCE},
+            )
+
+    def expire(self, *, now: datetime) -> int:
+        """End what was not started in time; return how many."""
+        due = {"now": to_ms(now), "limit": PROMOTED_AT_ONCE}
+        where = "expires_at IS NOT NULL AND state IN ('scheduled', 'ready') AND expires_at <= :now"
+        if self._db.row(f"SELECT 1 FROM jobs WHERE {where} LIMIT 1", {"now": due["now"]}) is None:  # noqa: S608 -- fixed text
+            return 0
+        with self._db.write(Tone.DONE):
+            return self._db.change(
+                f"""
+                UPDATE jobs
+                   SET state = 'expired', finished_at = :now, reason = 'not started in time'
+                 WHERE id IN (SELECT id FROM jobs WHERE {where} LIMIT :limit)
+                """,  # noqa: S608 -- fixed text
+                due,
+            )
+
+    def claim(
+        self, workers: Sequence[str], *, queues: Sequence[str], now: datetime, new_token: Callable[[], str]
+    ) -> list[Job]:
+        """Give each of `workers` the most urgent ready job, while there are any.
+
+        Higher priority first, then the older job. The attempt number goes up by one, and `token`
+        names that attempt from here on; the job is not handed out before this is committed.
+        """
+        with self._db.write():
+            self.expire(now=now)
+            ids = list(itertools.islice(self._candidates(queues, limit=len(workers)), len(workers)))
+            return [
+                self._start(job_id, worker=worker, token=new_token(), now_ms=to_ms(now))
+                for job_id, worker in zip(ids, workers, strict=False)
+            ]
+
+    def _candidates(self, queues: Sequence[str], *, limit: int) -> Iterable[int]:
+        if not queues:
+            rows = self._db.rows(
+                """
+                SELECT id
+                  FROM jobs INDEXED BY jobs_ready
+                 WHERE state = 'ready'
+                 ORDER BY priority DESC, id
+                 LIMIT :limit
+                """,
+                {"limit": limit},
+            )
+            return [row["id"] for row in rows]
+        heads = [self._heads(queue, limit=limit) for queue in queues]
+        return [job_id for _, job_id in heapq.merge(*heads)]
+
+    def _heads(self, queue: str, *, limit: int) -> list[tuple[int, int]]:
+        rows = self._db.rows(
+            """
+            SELECT -priority AS urgency, id
+              FROM jobs INDEXED BY jobs_ready_by_queue
+             WHERE state = 'ready' AND queue = :queue
+             ORDER BY priority DESC, id
+             LIMIT :limit
+            """,
+            {"queue": queue, "limit": limit},
+        )
+        return [(row["urgency"], row["id"]) for row in rows]
+
+    def _start(self, job_id: int, *, worker: str, token: str, now_ms: int) -> Job:
+        row = self._db.row(
+            f"""
+            UPDATE jobs
+               SET state = 'running',
+                   attempt = attempt + 1,
+                   token = :token,
+                   worker = :worker,
+                   started_at = :now,
+                   reason = NULL
+             WHERE id = :id AND state = 'ready'
+            RETURNING *, {NO_LAST_ATTEMPT}
+            """,  # noqa: S608 -- fixed text
+            {"id": job_id, "token": token, "worker": worker, "now": now_ms},
+        )
+        assert row is not None, "a ready job seen inside the transaction is still ready"
+        return job_of(row)
