@@ -1,0 +1,105 @@
+"""Durations, sizes and instants, as people write them and as the store keeps them.
+
+A duration is seconds in a float, a size is bytes in an int, an instant is an aware datetime in the
+model and integer milliseconds UTC in the store.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from jobrun.errors import UsageError
+
+MAX_DURATION_S = 100 * 366 * 86400.0
+DURATION_HINT = "forms: 90s, 5m, 2h, 1d, 1h30m"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_DURATION = re.compile(
+    r"(?=[0-9])(?:([0-9]{1,9})d ?)?(?:([0-9]{1,9})h ?)?(?:([0-9]{1,9})m ?)?"
+    r"(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s)?(?<! )"
+)
+_SIZE = re.compile(r"([0-9]{1,15})(?:([KMGT])(?:iB)?|B)?")
+_SECONDS_OF = (86400, 3600, 60, 1)
+_STEPS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+_SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that a text such as `90s` or `1h30m` means.
+
+    A bare number has no unit and is refused with a `UsageError`, as is everything negative.
+
+    >>> parse_duration("1h30m"), parse_duration("0.5s")
+    (5400.0, 0.5)
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise UsageError(f"bad duration `{text}`", hint=DURATION_HINT)
+    seconds = sum(float(n) * each for n, each in zip(match.groups(), _SECONDS_OF, strict=True) if n)
+    if seconds > MAX_DURATION_S:
+        raise UsageError(f"duration `{text}` is longer than 100 years", hint=DURATION_HINT)
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration for people, in its two largest units; `parse_duration` reads it back.
+
+    >>> [format_duration(s) for s in (0, 0.25, 59.6, 90, 3600, 5430, 90000)]
+    ['0s', '0.25s', '1m', '1m 30s', '1h', '1h 30m', '1d 1h']
+    """
+    if seconds < 10:
+        return f"{round(seconds, 2):g}s"
+    for large, large_name, small, small_name in _STEPS:
+        whole = round(seconds / small) * small  # first, or 59.9 s would become 60s
+        if whole >= large:
+            rest = whole % large // small
+            return f"{whole // large}{large_name}" + (f" {rest}{small_name}" if rest else "")
+    return f"{round(seconds)}s"
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a text such as `512`, `64K` or `1MiB` means; units are powers of 1024.
+
+    >>> parse_size("64K")
+    65536
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"bad size `{text}`", hint="forms: 512, 64K, 10M, 1G")
+    number, unit = match.groups()
+    return int(number) << (10 * " KMGT".index(unit or " "))
+
+
+def format_size(size: int) -> str:
+    """Write a number of bytes for people.
+
+    >>> format_size(900), format_size(2 << 20)
+    ('900 B', '2.0 MiB')
+    """
+    amount = float(size)
+    for unit in _SIZE_UNITS:
+        if amount < 1024 or unit == _SIZE_UNITS[-1]:
+            break
+        amount /= 1024
+    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def to_ms(instant: datetime) -> int:
+    """Return the milliseconds since 1970 UTC of an aware datetime; what is finer is cut."""
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Return the aware datetime, in UTC, that `to_ms` turned into milliseconds."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def rfc3339(instant: datetime) -> str:
+    """Write an instant in UTC with milliseconds.
+
+    >>> rfc3339(from_ms(1_500))
+    '1970-01-01T00:00:01.500Z'
+    """
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
