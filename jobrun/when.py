@@ -1,0 +1,102 @@
+"""What a time that a person writes means; clock and zone are arguments.
+
+A time of day that a change of the clocks skips, or repeats, is never guessed: the error says so, and
+what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from jobrun.errors import UsageError
+
+WHEN_HINT = "forms: 2027-03-14T02:30:00Z, 2027-03-14 02:30, 18:00, tomorrow 06:30"
+
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+_TIME_OF_DAY = re.compile(r"(tomorrow )?([0-9]{1,2}):([0-9]{2})")
+_DAY = timedelta(days=1)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def parse_when(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """Return the instant that `text` names, seen at `now` by somebody who lives in `zone`.
+
+    Raises `UsageError` for what is no time, and for a local time that does not exist or exists twice.
+
+    >>> now = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    >>> parse_when("06:30", now, UTC).isoformat()
+    '2027-01-02T06:30:00+00:00'
+    """
+    try:
+        if match := _TIME_OF_DAY.fullmatch(text):
+            is_tomorrow, hour, minute = match.groups()
+            instant = _time_of_day(
+                now.astimezone(zone), int(hour), int(minute), is_tomorrow=is_tomorrow is not None
+            )
+        else:
+            instant = _date_and_time(text, zone)
+        is_in_range = _EARLIEST <= instant < _LATEST
+    except OverflowError:
+        is_in_range = False
+    except ValueError:
+        raise UsageError(f"time `{text}` is not understood", hint=WHEN_HINT) from None
+    if not is_in_range:
+        raise UsageError(f"time `{text}` is outside 1970-2200")
+    return instant
+
+
+def _date_and_time(text: str, zone: tzinfo) -> datetime:
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    date, time, offset = match.groups()
+    if offset is None:
+        return _only_instant(datetime.fromisoformat(f"{date}T{time}"), zone)
+    return datetime.fromisoformat(f"{date}T{time}{offset.upper()}").astimezone(UTC)
+
+
+def _time_of_day(here: datetime, hour: int, minute: int, *, is_tomorrow: bool) -> datetime:
+    """Return the next such time after `here`, or that of the next day."""
+    wall = here.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
+    zone = here.tzinfo
+    assert zone is not None
+    if is_tomorrow or max(_readings(wall, zone)) <= here:
+        wall += _DAY
+    return _only_instant(wall, zone)
+
+
+def _only_instant(wall: datetime, zone: tzinfo) -> datetime:
+    first, second = _readings(wall, zone)
+    if first == second:
+        return first
+    if first > second:  # a gap: the later offset is the larger one (PEP 495)
+        raise UsageError(
+            f"time `{_text(wall)}` does not exist in {zone}: the clocks go forward",
+            hint=f"give an offset, such as {_text(wall)}{_offset(wall, zone, 1)}",
+        )
+    raise UsageError(
+        f"time `{_text(wall)}` happens twice in {zone}: the clocks go back",
+        hint=f"give {_text(wall)}{_offset(wall, zone, 0)} or {_text(wall)}{_offset(wall, zone, 1)}",
+    )
+
+
+def _readings(wall: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the two instants that a wall clock may mean; they differ only near a change of the clocks."""
+    return (
+        wall.replace(tzinfo=zone, fold=0).astimezone(UTC),
+        wall.replace(tzinfo=zone, fold=1).astimezone(UTC),
+    )
+
+
+def _text(wall: datetime) -> str:
+    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
+
+
+def _offset(wall: datetime, zone: tzinfo, fold: int) -> str:
+    shown = f"{wall.replace(tzinfo=zone, fold=fold):%z}"
+    return f"{shown[:3]}:{shown[3:5]}"
