@@ -1,7 +1,7 @@
-"""Foreign text made harmless for a terminal, at the last moment before it is shown.
+r"""Foreign text made harmless for a terminal, at the last moment before it is shown.
 
 Names, tasks, errors, output: whatever a job or its author wrote. What could move the cursor, forge or
-reorder a line, or hide in it becomes a visible escape, as `\\x1b` or `\\u202e`; rich does none of this.
+reorder a line, or hide in it becomes a visible escape, as `\x1b` or `\u202e`; rich does none of this.
 """
 
 from __future__ import annotations
