@@ -1,0 +1,123 @@
+"""Looking: lists of jobs, one job with all its attempts, the whole file at a glance, its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jobrun import locks
+from jobrun.errors import NoSuchJob
+from jobrun.model import TROUBLED, Attempt, Job, JobFilter, State, WorkerRow
+from jobrun.paths import side_dir
+from jobrun.store import Store
+
+GLANCE = 10  # jobs of a kind that an overview shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The newest of the jobs that match, and how many match in all."""
+
+    jobs: tuple[Job, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """Everything about a job; `environment` is None for a call."""
+
+    job: Job
+    attempts: tuple[Attempt, ...]
+    environment: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerView:
+    """A worker as it is now: alive by its lock; the age of its beat decides nothing."""
+
+    row: WorkerRow
+    is_alive: bool
+    beat_at: datetime | None  # None when its lock file is gone
+    job: Job | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    counts: Mapping[State, int]
+    workers: tuple[WorkerView, ...]
+    running: tuple[Job, ...]
+    ready: tuple[Job, ...]  # the longest there
+    next_due: datetime | None  # of what is due later
+    troubled: tuple[Job, ...]  # the last that failed or crashed
+
+    @property
+    def living(self) -> int:
+        return sum(worker.is_alive for worker in self.workers)
+
+    @property
+    def dead(self) -> int:
+        """Workers that died and whose jobs nobody has recovered yet."""
+        return len(self.workers) - self.living
+
+
+def listing(store: Store, which: JobFilter, *, limit: int) -> Listing:
+    """Return the newest jobs that match, at most `limit` of them."""
+    jobs = tuple(store.ledger.select(which, limit=limit))
+    return Listing(jobs=jobs, total=len(jobs) if len(jobs) < limit else store.ledger.count(which))
+
+
+def inspect(store: Store, job_id: int) -> Inspection:
+    """Return everything that is known about a job; raises `NoSuchJob`."""
+    job = get(store, job_id)
+    return Inspection(
+        job=job,
+        attempts=tuple(store.ledger.attempts(job_id)),
+        environment=store.ledger.environment(job.environment) if job.environment else None,
+    )
+
+
+def get(store: Store, job_id: int) -> Job:
+    """Return a job; raises `NoSuchJob`."""
+    job = store.ledger.get(job_id)
+    if job is None:
+        raise NoSuchJob(job_id)
+    return job
+
+
+def workers(store: Store) -> tuple[WorkerView, ...]:
+    """Return the workers that the file knows, group by group."""
+    jobs = {job.worker: job for job in store.endings.running()}
+    return tuple(_view(store.path, row, jobs.get(row.name)) for row in store.workers.all())
+
+
+def overview(store: Store) -> Overview:
+    """Return the file at a glance."""
+    return Overview(
+        counts=store.ledger.counts(),
+        workers=workers(store),
+        running=_some(store, State.RUNNING, newest_first=False),
+        ready=_some(store, State.READY, newest_first=False),
+        next_due=store.queue.next_due(),
+        troubled=_last_troubled(store),
+    )
+
+
+def _view(path: Path, row: WorkerRow, job: Job | None) -> WorkerView:
+    lock = side_dir(path) / "locks" / row.name
+    try:
+        beat_at = datetime.fromtimestamp(lock.stat(follow_symlinks=False).st_mtime, UTC)
+    except FileNotFoundError:
+        beat_at = None
+    return WorkerView(row=row, is_alive=locks.is_held(lock), beat_at=beat_at, job=job)
+
+
+def _some(store: Store, *states: State, newest_first: bool) -> tuple[Job, ...]:
+    which = JobFilter(states=frozenset(states))
+    return tuple(store.ledger.select(which, limit=GLANCE, newest_first=newest_first))
+
+
+def _last_troubled(store: Store) -> tuple[Job, ...]:
+    troubled = _some(store, *TROUBLED, newest_first=True)
+    return tuple(sorted(troubled, key=lambda job: job.finished_at or job.created_at, reverse=True))

@@ -1,0 +1,129 @@
+"""The command line behind the door: typer parses, one function for each verb acts and returns the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from jobrun.cli.commands import acting, following, looking, working
+from jobrun.cli.options import meant
+from jobrun.errors import UsageError
+
+# What typer raises for words that make no sense; from 0.26 on click is a part of typer.
+_Misuse: type[Exception] = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="jobrun",
+    add_completion=False,  # its installer edits shell start files
+    pretty_exceptions_enable=False,  # they show source lines, and what is literal in them
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def run(argv: list[str], db: Path | None) -> int:
+    """Run a verb and return its exit code; without one show the status.
+
+    Raises `JobrunError`; words that make no sense are a `UsageError`.
+    """
+    group = typer.main.get_command(app)
+    _refuse_unknown_verb(argv, [info.name or "" for info in app.registered_commands])
+    try:
+        with group.make_context("jobrun", list(argv), obj=db) as ctx:
+            return int(group.invoke(ctx) or 0)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except _Misuse as misuse:
+        raise _usage_error(misuse, argv) from None
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="\b\nExit codes:\n"
+    "  0  done                              4   the job file cannot be used\n"
+    "  1  understood, but not done          5   refused for safety\n"
+    "  2  words that make no sense          75  busy, try again\n"
+    "  3  no such job                       70  a bug\n"
+    "  wait: the job's own code, 128+n by signal n, 124 when the time ran out, 125 for an error of jobrun",
+)
+def bare(ctx: typer.Context) -> int:
+    """Run jobs on one host, and never guess what happened. Alone it shows the status.
+
+    --db PATH before the verb, or JOBRUN_DB, names the job file.
+    """
+    return looking.status(ctx) if ctx.invoked_subcommand is None else 0
+
+
+def _enqueue() -> int:
+    """Ask for a job: a Python call, a shell line or a command."""
+    raise AssertionError("the door answers enqueue before typer is loaded; here it only stands in the list")
+
+
+def _add(verb: str, function: Callable[..., int], *examples: str) -> None:
+    epilog = "\b\nExamples:\n" + "\n".join(f"  jobrun {example}" for example in examples)
+    app.command(verb, epilog=epilog if examples else None)(function)
+
+
+_add("enqueue", _enqueue)
+_add(
+    "worker",
+    working.worker,
+    "worker -n 4                  four workers for all queues",
+    "worker -Q mail -Q reports    for two queues",
+    "worker --burst               leave when nothing is due",
+)
+_add("status", looking.status, "status", "status --json")
+_add(
+    "list",
+    looking.list_,
+    "list                         the newest jobs",
+    "list failed crashed          what needs a person",
+    "list active                  what runs; pending: what is due; future: what is due later",
+    "list --task 'reports.*' --since 2h --json",
+)
+_add("inspect", looking.inspect, "inspect 12", "inspect 12 --show-env", "inspect 12 --json")
+_add(
+    "failed",
+    acting.failed,
+    "failed                       what failed or crashed, and why",
+    "failed --retry               queue all of it again",
+    "failed --retry --task 'mail.*' --since 1h",
+    "failed --purge --all         remove all of it (asks)",
+)
+_add("retry", acting.retry, "retry 12 13")
+_add("cancel", acting.cancel, "cancel 12")
+_add(
+    "purge",
+    acting.purge,
+    "purge 12 13                  these",
+    "purge --older-than 7d        what ended well, or was not run, a week ago",
+    "purge --state failed --older-than 90d",
+    "purge --all --dry-run        name every job that has ended",
+)
+_add(
+    "logs",
+    following.logs,
+    "logs 12                      what the last attempt printed",
+    "logs 12 -f                   and what it prints until it has ended",
+    "logs 12 --attempt 1 --raw > out.bin",
+)
+_add("wait", following.wait, "wait 12 && echo done", "wait 12 13 14 --timeout 5m")
+_add("workers", looking.workers, "workers", "workers --json")
+
+
+def _refuse_unknown_verb(argv: Sequence[str], known: Sequence[str]) -> None:
+    if argv and not argv[0].startswith("-") and argv[0] not in known:
+        raise UsageError(f"unknown command `{argv[0]}`", hint=meant(argv[0], list(known), ", ".join(known)))
+
+
+def _usage_error(misuse: Any, argv: Sequence[str]) -> UsageError:
+    """Return what typer found wrong, in one line of ours."""
+    close = getattr(misuse, "possibilities", None)
+    said = misuse.message if close else misuse.format_message()
+    message = " ".join(said.replace("'", "`").split()).rstrip(".")
+    verb = f"jobrun {argv[0]}" if argv and not argv[0].startswith("-") else "jobrun"
+    hint = f"did you mean `{close[0]}`?" if close else f"`{verb} --help` shows what there is"
+    return UsageError(message[:1].lower() + message[1:], hint=hint)

@@ -1,0 +1,40 @@
+"""Instants and counts as people say them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from jobrun.units import format_duration
+
+
+def distance(then: datetime, now: datetime) -> str:
+    """Return how far away an instant is.
+
+    >>> from datetime import UTC, timedelta
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> [distance(now + timedelta(seconds=s), now) for s in (-75.3, -0.2, 30)]
+    ['1m 15s ago', 'now', 'in 30s']
+    """
+    seconds = round((then - now).total_seconds())
+    if not seconds:
+        return "now"
+    return f"in {format_duration(seconds)}" if seconds > 0 else f"{format_duration(-seconds)} ago"
+
+
+def local(then: datetime) -> str:
+    """Return an instant in the zone of the person who looks, to the second, with its offset."""
+    return then.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def both(then: datetime | None, now: datetime) -> str:
+    """Return an instant exactly and by its distance; nothing for None."""
+    return "" if then is None else f"{local(then)} ({distance(then, now)})"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "job"), plural(2, "job")
+    ('1 job', '2 jobs')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

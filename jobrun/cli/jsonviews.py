@@ -1,0 +1,60 @@
+"""What is looked at, as JSON for other programs; the fields of jobs and attempts stand in `jsonout`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobrun.actions.acting import Changed
+from jobrun.actions.looking import Inspection, Overview, WorkerView
+from jobrun.cli.jsonout import attempt_object, job_object
+from jobrun.units import rfc3339
+
+
+def inspection_object(found: Inspection, *, show_env: bool) -> dict[str, Any]:
+    """Return a job object with `attempts`, and `environment`: names, or with `show_env` names and values."""
+    variables = found.environment
+    names = None if variables is None else dict(variables) if show_env else sorted(variables)
+    return {
+        **job_object(found.job),
+        "attempts": [attempt_object(attempt) for attempt in found.attempts],
+        "environment": names,
+    }
+
+
+def overview_object(found: Overview) -> dict[str, Any]:
+    return {
+        "counts": {state: found.counts[state] for state in found.counts},
+        "workers": found.living,
+        "dead_workers": found.dead,
+        "next_due": rfc3339(found.next_due) if found.next_due else None,
+        "running": [job_object(job) for job in found.running],
+        "ready": [job_object(job) for job in found.ready],
+        "troubled": [job_object(job) for job in found.troubled],
+    }
+
+
+def worker_object(worker: WorkerView) -> dict[str, Any]:
+    row, job = worker.row, worker.job
+    return {
+        "name": row.name,
+        "number": row.number,
+        "pid": row.pid,
+        "group_pid": row.group_pid,
+        "queues": list(row.queues),
+        "started_at": rfc3339(row.started_at),
+        "stopping_at": rfc3339(row.stopping_at) if row.stopping_at else None,
+        "is_alive": worker.is_alive,
+        "beat_at": rfc3339(worker.beat_at) if worker.beat_at else None,
+        "job": job.id if job else None,
+        "task": job.task if job else None,
+        "running_since": rfc3339(job.started_at) if job and job.started_at else None,
+    }
+
+
+def changed_object(verb: str, changed: Changed) -> dict[str, Any]:
+    """Return what was done: `{verb: how many, "ids": those that were named, "refused": [{id, state}]}`."""
+    return {
+        verb: changed.count,
+        "ids": list(changed.ids),
+        "refused": [{"id": job.id, "state": job.state} for job in changed.refused],
+    }

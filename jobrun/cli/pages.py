@@ -1,0 +1,157 @@
+"""One job in full, and the whole job file at a glance."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+
+from jobrun.actions.looking import Inspection, Overview
+from jobrun.cli import render, tables
+from jobrun.cli.human import both, distance, plural
+from jobrun.cli.safe import safe_line
+from jobrun.model import Attempt, Job, Kind, OnCrash, State
+from jobrun.units import format_duration, format_size
+
+_ON_CRASH = {
+    OnCrash.RETRY: "retry while retries are left, then park",
+    OnCrash.PARK: "park",
+    OnCrash.FAIL: "fail",
+}
+
+
+def job(found: Inspection, now: datetime, *, show_env: bool) -> None:
+    """Print everything about a job: what, how, and how each attempt ended."""
+    it = found.job
+    render.facts([("job", str(it.id)), *_what(it), *_times(it, now), *_rules(it), *_outcome(it)])
+    if found.environment is not None:
+        _environment(found.environment, show_env=show_env)
+    for attempt in found.attempts:
+        _attempt(attempt)
+    if it.state is State.RUNNING:
+        _live_attempt(it, now)
+
+
+def overview(found: Overview, now: datetime) -> None:
+    """Print the file at a glance: counts first, and whatever is dead or odd."""
+    render.line(safe_line(_first_line(found, now)))
+    for title, jobs in (
+        ("running", found.running),
+        ("ready", found.ready),
+        ("failed or crashed", found.troubled),
+    ):
+        if jobs:
+            render.heading(title)
+            tables.jobs(jobs, now)
+
+
+def _what(it: Job) -> list[tuple[str, str]]:
+    return [
+        ("state", f"{it.state}: {tables.why(it)}" if tables.why(it) else it.state),
+        ("name", it.name or ""),
+        ("task", it.task),
+        ("kind", it.kind),
+        (
+            "arguments",
+            json.dumps(it.args, ensure_ascii=False) if it.args and it.kind is not Kind.SHELL else "",
+        ),
+        ("keywords", json.dumps(dict(it.kwargs), ensure_ascii=False) if it.kwargs else ""),
+        ("queue", f"{it.queue}, priority {it.priority}"),
+        ("key", it.key or ""),
+        ("tags", " ".join(it.tags)),
+        ("entry", it.entry or ""),
+    ]
+
+
+def _times(it: Job, now: datetime) -> list[tuple[str, str]]:
+    return [
+        ("tick", both(it.scheduled_for, now)),
+        ("added", both(it.created_at, now)),
+        ("due", both(it.run_at, now)),
+        ("expires", both(it.expires_at, now)),
+        ("started", both(it.started_at, now)),
+        ("ended", both(it.finished_at, now)),
+        ("cancelled", both(it.cancel_at, now)),
+        ("worker", it.worker or ""),
+    ]
+
+
+def _rules(it: Job) -> list[tuple[str, str]]:
+    backoff = f", back-off {format_duration(it.backoff_s)} doubled up to {format_duration(it.max_backoff_s)}"
+    return [
+        ("attempts", f"{it.attempt} of at most {it.max_attempts}"),
+        ("retries", f"{it.retries}{backoff if it.retries else ''}; {plural(it.failures, 'failure')} counted"),
+        (
+            "time limit",
+            "no time limit" if it.timeout_s is None else f"{format_duration(it.timeout_s)} per attempt",
+        ),
+        ("on crash", _ON_CRASH[it.on_crash]),
+        ("directory", it.cwd or ""),
+        ("umask", "" if it.umask is None else f"{it.umask:03o}"),
+    ]
+
+
+def _outcome(it: Job) -> list[tuple[str, str]]:
+    return [("result", it.result or ""), ("note", it.note or "")]
+
+
+def _environment(variables: Mapping[str, str], *, show_env: bool) -> None:
+    render.heading(f"environment: {plural(len(variables), 'variable')}")
+    if show_env:
+        for name, value in sorted(variables.items()):
+            render.block(f"{name}={safe_line(value)}")
+    else:
+        render.block(" ".join(sorted(variables)))
+        render.block("(--show-env shows the values)")
+
+
+def _attempt(attempt: Attempt) -> None:
+    ending = attempt.ending
+    took_s = (attempt.finished_at - attempt.started_at).total_seconds()
+    cause = f": {ending.cause}" if ending.cause else ""
+    render.heading(f"attempt {attempt.number}: {ending.outcome}{cause}")
+    used = [f"took {format_duration(took_s)}"]
+    if ending.cpu_s is not None:
+        used.append(f"{ending.cpu_s:.2f} s of CPU")
+    if ending.peak_rss is not None:
+        used.append(f"peak memory {format_size(ending.peak_rss)}")
+    render.block(", ".join(used))
+    by = f" (pid {attempt.pid})" if attempt.pid else ""
+    render.block(f"started {attempt.started_at.astimezone().isoformat(sep=' ', timespec='milliseconds')}")
+    render.block(f"by worker {safe_line(attempt.worker)}{by}")
+    render.block(_code(ending.exit_code, ending.signal))
+    if ending.note:
+        render.block(ending.note)
+    if ending.output.size:
+        cut = f", {format_size(ending.output.cut)} of it cut" if ending.output.cut else ""
+        logs = f"jobrun logs {attempt.job_id} --attempt {attempt.number}"
+        render.block(f"printed {format_size(ending.output.size)}{cut}: `{logs}` shows it")
+    if ending.error:
+        render.block(ending.error.traceback or f"{ending.error.type}: {ending.error.message}")
+
+
+def _live_attempt(it: Job, now: datetime) -> None:
+    render.heading(f"attempt {it.attempt}: running")
+    render.block(f"started {both(it.started_at, now)}")
+    render.block(f"by worker {safe_line(it.worker or '?')}")
+    render.block(f"`jobrun logs {it.id} -f` follows what it prints")
+
+
+def _code(exit_code: int | None, number: int | None) -> str:
+    if number is None:
+        return "" if exit_code is None else f"exit code {exit_code}"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        name = "no name"
+    return f"signal {number} ({name})"
+
+
+def _first_line(found: Overview, now: datetime) -> str:
+    parts = [f"{found.counts[state]} {state}" for state in State if found.counts[state]]
+    if found.next_due:
+        parts[0] += f" (next {distance(max(found.next_due, now), now)})"  # scheduled is the first state
+    workers = plural(found.living, "worker") if found.living else "no worker"
+    dead = f", {plural(found.dead, 'dead worker')} not yet cleared away" if found.dead else ""
+    return f"{', '.join(parts) or 'no jobs'}; {workers}{dead}"

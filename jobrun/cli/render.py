@@ -1,0 +1,163 @@
+"""How results reach a person: tables, facts and remarks.
+
+Data goes to stdout, remarks to stderr. On a terminal tables are cut to fit and coloured by rich, from `Text`
+only, so that no markup in a name is obeyed; everywhere else, and with NO_COLOR, TERM=dumb or a narrow
+window, they are plain aligned text that is never cut. Every cell goes through `safe_line`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from jobrun.cli.safe import safe_line, safe_text
+
+NARROW = 40  # columns; below this a table that is cut to fit shows nothing but ellipses
+LEAST = 8  # characters that are left of a column, however narrow the terminal
+GAP = "  "
+
+STATE_STYLES = {
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "red",
+    "crashed": "bold red",
+    "cancelled": "yellow",
+    "expired": "yellow",
+    "skipped": "yellow",
+    "no": "red",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column; the one that may shrink is cut with an ellipsis when a terminal is too narrow."""
+
+    title: str
+    is_number: bool = False
+    is_state: bool = False  # coloured by its words
+    may_shrink: bool = False
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their headings; a column without a single value is left out."""
+    used = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+    kept = [columns[i] for i in used]
+    cells = [[safe_line(row[i]) for i in used] for row in rows]
+    titles = [column.title.upper() for column in kept]
+    widths = _widths(kept, [titles, *cells])
+    _row([(text, "bold") for text in _fitted(titles, widths, kept)])
+    for row in cells:
+        styles = [
+            STATE_STYLES.get(text, "") if column.is_state else ""
+            for text, column in zip(row, kept, strict=True)
+        ]
+        _row(list(zip(_fitted(row, widths, kept), styles, strict=True)))
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print names and values below each other; pairs without a value are left out."""
+    told = [(name, safe_line(value)) for name, value in pairs if value]
+    width = max((len(name) for name, _ in told), default=0)
+    for name, value in told:
+        _row([(name.ljust(width), "bold"), (value, "")])
+
+
+def heading(text: str) -> None:
+    """Print a heading with an empty line above it."""
+    line("")
+    _row([(safe_line(text), "bold")])
+
+
+def line(text: str) -> None:
+    """Print one line of data; the caller has made it safe."""
+    sys.stdout.write(f"{text}\n")
+
+
+def block(text: str, *, indent: str = "  ") -> None:
+    """Print foreign text of several lines, set in."""
+    for each in safe_text(text).splitlines():
+        line(f"{indent}{each}".rstrip())
+
+
+def remark(text: str) -> None:
+    """Tell the person something on stderr that is not data."""
+    sys.stderr.write(f"{safe_text(text)}\n")
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal; anything but yes is no."""
+    sys.stderr.write(f"{safe_line(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def can_ask() -> bool:
+    """Tell whether there is a person at both ends."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far long work is; the function that it gives takes the number done since."""
+    if not (sys.stderr.isatty() and is_fancy()):
+        yield lambda _done: None
+        return
+    from rich.console import Console  # noqa: PLC0415 -- only a terminal pays for rich
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def is_fancy() -> bool:
+    """Tell whether stdout is a terminal that wants colours and has room for a drawn table."""
+    return (
+        sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "dumb") != "dumb"
+        and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        and shutil.get_terminal_size().columns >= NARROW
+    )
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of each column; where there is an edge, what may shrink pays for what does not fit."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if not is_fancy():
+        return widths
+    edge = shutil.get_terminal_size().columns
+    flexible = [place for place, column in enumerate(columns) if column.may_shrink]
+    for place in flexible:
+        widths[place] = min(widths[place], edge)
+    for _ in range(sum(widths) + len(GAP) * (len(widths) - 1) - edge):
+        widest = max(flexible, key=lambda place: widths[place], default=0)
+        widths[widest] = max(widths[widest] - 1, LEAST)
+    return widths
+
+
+def _fitted(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> list[str]:
+    texts = [
+        text if len(text) <= width else f"{text[: width - 1]}…"
+        for text, width in zip(row, widths, strict=True)
+    ]
+    return [
+        text.rjust(width) if column.is_number else text.ljust(width)
+        for text, width, column in zip(texts, widths, columns, strict=True)
+    ]
+
+
+def _row(cells: Sequence[tuple[str, str]]) -> None:
+    """Print cells beside each other, each with its style."""
+    if not is_fancy():
+        line(GAP.join(text for text, _ in cells).rstrip())
+        return
+    from rich.console import Console  # noqa: PLC0415 -- only a terminal pays for rich
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(Text(GAP).join(Text(text, style=style) for text, style in cells), soft_wrap=True)

@@ -1,0 +1,102 @@
+"""Jobs and workers as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from jobrun.actions.looking import WorkerView
+from jobrun.cli import render
+from jobrun.cli.human import distance
+from jobrun.cli.render import Column
+from jobrun.model import DEFAULT_QUEUE, Job, State
+from jobrun.units import format_duration
+
+_JOB_COLUMNS = (
+    Column(title="id", is_number=True),
+    Column(title="state", is_state=True),
+    Column(title="task", may_shrink=True),
+    Column(title="queue"),
+    Column(title="try", is_number=True),
+    Column(title="when"),
+    Column(title="why", may_shrink=True),
+)
+_WORKER_COLUMNS = (
+    Column(title="worker"),
+    Column(title="pid", is_number=True),
+    Column(title="group", is_number=True),
+    Column(title="queues", may_shrink=True),
+    Column(title="alive", is_state=True),
+    Column(title="beat"),
+    Column(title="job", is_number=True),
+    Column(title="task", may_shrink=True),
+    Column(title="for"),
+)
+
+
+def jobs(found: Sequence[Job], now: datetime) -> None:
+    """Print jobs, one a line; what all of them leave at its default has no column."""
+    render.table(_JOB_COLUMNS, [_job_row(job, now) for job in found])
+
+
+def workers(found: Sequence[WorkerView], now: datetime) -> None:
+    """Print workers, one a line."""
+    render.table(_WORKER_COLUMNS, [_worker_row(worker, now) for worker in found])
+
+
+def why(job: Job) -> str:
+    """Return in one line why a job is as it is: its reason, and the error behind it."""
+    if job.state is State.RUNNING:
+        return "to be cancelled" if job.cancel_at else ""
+    if job.state is State.SUCCEEDED:
+        return job.note or ""
+    told = job.reason or ""
+    if job.error and job.error.type not in told:
+        message = job.error.message.splitlines()[0] if job.error.message else ""
+        error = f"{job.error.type}: {message}".rstrip(": ")
+        told = f"{told}: {error}" if told else error
+    return told
+
+
+def moment(job: Job, now: datetime) -> str:
+    """Return the distance that matters in the job's state: to its start, of its run, since its end."""
+    if job.state is State.RUNNING and job.started_at:
+        return f"for {format_duration(max((now - job.started_at).total_seconds(), 0))}"
+    if job.finished_at:
+        return distance(job.finished_at, now)
+    return distance(job.run_at, now) if job.run_at > now else f"due {distance(job.run_at, now)}"
+
+
+def _job_row(job: Job, now: datetime) -> list[str]:
+    return [
+        str(job.id),
+        job.state,
+        f"{job.name}: {job.task}" if job.name else job.task,
+        _place(job),
+        f"{job.attempt}/{job.max_attempts}" if job.max_attempts > 1 else "",
+        moment(job, now),
+        why(job),
+    ]
+
+
+def _place(job: Job) -> str:
+    """Return queue and priority, as `mail +5`; nothing when both are the default."""
+    if job.priority:
+        return f"{job.queue} {job.priority:+}"
+    return "" if job.queue == DEFAULT_QUEUE else job.queue
+
+
+def _worker_row(worker: WorkerView, now: datetime) -> list[str]:
+    job, row = worker.job, worker.row
+    alive = "yes" if worker.is_alive else "no"
+    return [
+        row.name,
+        str(row.pid),
+        str(row.group_pid),
+        ",".join(row.queues) or "all",
+        "stopping" if worker.is_alive and row.stopping_at else alive,
+        distance(worker.beat_at, now) if worker.beat_at else "",
+        str(job.id) if job else "",
+        job.task if job else "",
+        format_duration((now - job.started_at).total_seconds()) if job and job.started_at else "",
+    ]

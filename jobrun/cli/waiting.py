@@ -1,0 +1,34 @@
+"""Waiting for a job and leaving with its code, as `wait` and `enqueue --wait` do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobrun.actions import output, waiting
+from jobrun.cli.printing import Printer, tell_change
+from jobrun.errors import JobrunError, WaitRanOut
+from jobrun.store import open_store
+
+OWN_ERROR = 125  # as timeout(1), so that it is not taken for the job's own code
+
+
+def wait_and_exit(path: Path, job_id: int, *, follow: bool) -> int:
+    """Wait for a job, with `follow` passing on what it prints, and return its exit code."""
+    with own_errors(), open_store(path) as store:
+        if follow:
+            return waiting.exit_code([output.follow(store, job_id, Printer(raw=False), tell=tell_change)])
+        return waiting.exit_code(waiting.wait(store, [job_id]))
+
+
+@contextlib.contextmanager
+def own_errors() -> Iterator[None]:
+    """Give our errors the code 125, but that of a wait that ran out."""
+    try:
+        yield
+    except WaitRanOut:
+        raise
+    except JobrunError as error:
+        error.exit_code = OWN_ERROR
+        raise

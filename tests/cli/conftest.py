@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobrun.lifecycle import settle
+from jobrun.model import Ending, Job, Kind, NewJob, Outcome
+from jobrun.store import Store, open_store
+
+Finished = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with open_store(path, create=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def add(store: Store) -> Callable[..., Job]:
+    """Add a job, and return it as it is stored."""
+
+    def added(task: str = "app:work", *, now: datetime | None = None, **options: Any) -> Job:
+        new = NewJob(**{"kind": Kind.CALL, "task": task, **options})
+        job = store.ledger.get(store.intake.add([new], now=now or datetime.now(UTC))[0].id)
+        assert job is not None
+        return job
+
+    return added
+
+
+@pytest.fixture
+def start(store: Store, add: Callable[..., Job]) -> Callable[..., Job]:
+    """Add a job and claim it, as a dispatcher does; nothing runs it."""
+    numbers = count(1)
+
+    def started(task: str = "app:work", *, job: Job | None = None, **options: Any) -> Job:
+        wanted = job or add(task, **options)
+        now = datetime.now(UTC)
+        [claimed] = store.queue.claim(["w1"], queues=[], now=now, new_token=lambda: f"token{next(numbers)}")
+        assert claimed.id == wanted.id, "another job was ready, too"
+        return claimed
+
+    return started
+
+
+@pytest.fixture
+def settled(store: Store) -> Callable[..., Job]:
+    """End a running job; `ago_s` seconds in the past."""
+
+    def ended(job: Job, *, ago_s: float = 0, spread: float = 0.0, **ending: Any) -> Job:
+        now = datetime.now(UTC) - timedelta(seconds=ago_s)
+        how = Ending(**{"outcome": Outcome.OK, **ending})
+        assert store.endings.settle(job, how, settle(job, how, now, spread), now=now, pid=4711)
+        after = store.ledger.get(job.id)
+        assert after is not None
+        return after
+
+    return ended
+
+
+@pytest.fixture
+def end(start: Callable[..., Job], settled: Callable[..., Job]) -> Callable[..., Job]:
+    """Add a job and end it, well unless told otherwise."""
+
+    def ended(task: str = "app:work", *, ending: dict[str, Any] | None = None, **options: Any) -> Job:
+        ago_s = options.pop("ago_s", 0)
+        return settled(start(task, **options), ago_s=ago_s, **(ending or {}))
+
+    return ended
+
+
+@pytest.fixture
+def fail(end: Callable[..., Job]) -> Callable[..., Job]:
+    """Add a job and let it fail with exit code 3."""
+
+    def failed(task: str = "app:work", **options: Any) -> Job:
+        return end(task, ending={"outcome": Outcome.ERROR, "exit_code": 3, "cause": "exit 3"}, **options)
+
+    return failed
+
+
+@pytest.fixture
+def environ(path: Path) -> dict[str, str]:
+    """Return the environment of every command of a test."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return {**kept, "JOBRUN_DB": str(path), "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+@pytest.fixture
+def jobrun(environ: dict[str, str], tmp_path: Path) -> Callable[..., Finished]:
+    """Run the command line in a process of its own, without a terminal."""
+
+    def run(*argv: str, text: str = "", **more: str) -> Finished:
+        command = [sys.executable, "-m", "jobrun", *argv]
+        return subprocess.run(
+            command,
+            input=text,
+            env={**environ, **more},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def jobrun_json(jobrun: Callable[..., Finished]) -> Callable[..., Any]:
+    """Run a command that must succeed, and return the JSON that it prints."""
+
+    def run(*argv: str) -> Any:
+        done = jobrun(*argv, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
