@@ -1,0 +1,267 @@
+"""What a request for a job must satisfy, whichever door it comes through.
+
+Every refusal is a `UsageError` that names the value; nothing is imported, opened or run here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from jobrun.errors import UsageError
+from jobrun.model import Kind, NewJob
+from jobrun.units import MAX_DURATION_S, format_duration, format_size
+
+MAX_PAYLOAD = 1 << 20  # bytes of JSON
+MAX_DEPTH = 100
+MAX_DIGITS = 100
+MAX_TARGET = 255
+MAX_KEY = 255
+MAX_TAGS = 32
+MAX_WORD = 128 * 1024 - 1  # bytes; the kernel starts no program with a longer argument
+MAX_RETRIES = 100
+MAX_PRIORITY = 1_000_000
+MAX_BACKOFF_S = 366 * 86400.0
+TARGET_HINT = "write module:function, as in `jobrun enqueue shop.mail:send 42`"
+
+_TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_BAD_IN_TARGET = re.compile(r"[^\w.:]", re.ASCII)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+def check(job: NewJob, *, now: datetime) -> NewJob:
+    """Return the job as it is, or raise `UsageError` for the first thing in it that cannot be."""
+    _check_task(job)
+    check_name("queue", job.queue)
+    if job.name is not None:
+        check_name("name", job.name)
+    if job.tags:
+        _check_tags(job.tags)
+    if job.key is not None:
+        _check_key(job.key)
+    _check_numbers(job)
+    if job.run_at is not None or job.expires_at is not None:
+        _check_times(job, now)
+    return job
+
+
+def check_target(text: str) -> None:
+    """Refuse what is not `module:function` in plain ASCII names."""
+    if not text:
+        raise UsageError("the target is empty", hint=TARGET_HINT)
+    if len(text) > MAX_TARGET:
+        raise UsageError(f"target of {len(text)} characters is longer than {MAX_TARGET}")
+    if _TARGET.fullmatch(text) is None:
+        _refuse_target(text)
+    if any(part.startswith("__") and part.endswith("__") for part in text.replace(":", ".").split(".")):
+        raise UsageError(f"target `{text}`: names with double underscores are refused")
+
+
+def check_name(what: str, text: str) -> None:
+    """Refuse a queue, tag or job name that could not be a word of a path."""
+    if not isinstance(text, str) or _NAME.fullmatch(text) is None:
+        shown = text if len(str(text)) <= MAX_TARGET else f"{text[:20]}…"
+        hint = "1 to 64 of A-Z a-z 0-9 . _ - (not first: . or -)"
+        raise UsageError(f"bad {what} `{shown}`", hint=hint)
+
+
+def parse_json(text: str, what: str) -> Any:
+    """Return the value of a JSON text that is exact: no NaN, no repeated key, no lone surrogate.
+
+    `what` names the text in the error, for example `--args`.
+    """
+    if len(text) > MAX_PAYLOAD:
+        _refuse_payload(len(text.encode("utf-8", "surrogatepass")))
+    try:
+        value = _decoder(what).decode(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise UsageError(f"{what} is not JSON: {where}: {error.msg.lower()}") from None
+    except RecursionError:
+        raise UsageError(f"{what} is nested deeper than {MAX_DEPTH}") from None
+    check_value(value, what)
+    return value
+
+
+def check_value(value: Any, what: str) -> None:
+    """Refuse what JSON cannot carry exactly."""
+    _walk(value, what, MAX_DEPTH)
+    try:
+        _encode(value).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise UsageError(
+            f"{what} holds a lone surrogate, U+{code:04X}, at character {error.start + 1}"
+        ) from None
+
+
+def _refuse_target(text: str) -> NoReturn:
+    module, colon, _ = text.partition(":")
+    for column, character in enumerate(text, start=1):
+        if not character.isprintable():
+            raise UsageError(f"target `{text}`: control character in column {column}")
+        if not character.isascii():
+            code = f"U+{ord(character):04X}"
+            raise UsageError(f"target `{text}`: `{character}` ({code}) in column {column} is not ASCII")
+    if "/" in module:
+        raise UsageError(f"target `{text}` needs a module name, not a path", hint=TARGET_HINT)
+    if bad := _BAD_IN_TARGET.search(text):
+        raise UsageError(
+            f"target `{text}`: bad character `{bad[0]}` in column {bad.start() + 1}", hint=TARGET_HINT
+        )
+    if colon:
+        raise UsageError(f"bad target `{text}`", hint=TARGET_HINT)
+    module, dot, function = text.rpartition(".")
+    hint = f"did you mean `{module}:{function}`?" if dot and module and function else TARGET_HINT
+    raise UsageError(f"target `{text}` needs a `:` between module and function", hint=hint)
+
+
+def _decoder(what: str) -> json.JSONDecoder:
+    def integer(digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            raise UsageError(f"{what}: a number of {len(digits)} digits is too long; at most {MAX_DIGITS}")
+        return int(digits)
+
+    def fraction(digits: str) -> float:
+        if len(digits) > MAX_DIGITS:
+            raise UsageError(f"{what}: a number of {len(digits)} digits is too long; at most {MAX_DIGITS}")
+        number = float(digits)
+        if number in {float("inf"), float("-inf")}:
+            raise UsageError(f"{what}: `{digits}` is too large for a number")
+        return number
+
+    def constant(name: str) -> NoReturn:
+        raise UsageError(f"{what}: `{name}` is not a JSON number")
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(found)
+        if len(made) < len(found):
+            keys = [key for key, _ in found]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise UsageError(f"{what}: duplicate key `{twice}`")
+        return made
+
+    return json.JSONDecoder(
+        parse_int=integer, parse_float=fraction, parse_constant=constant, object_pairs_hook=pairs
+    )
+
+
+def _walk(value: Any, what: str, depth: int) -> None:
+    if value is None or isinstance(value, str | bool):
+        return
+    if isinstance(value, int):
+        if abs(value) >= 10**MAX_DIGITS:
+            raise UsageError(f"{what}: a number is too long; at most {MAX_DIGITS} digits")
+    elif isinstance(value, float):
+        if not abs(value) < float("inf"):
+            raise UsageError(f"{what}: `{value}` is not a JSON number")
+    elif depth == 0:
+        raise UsageError(f"{what} is nested deeper than {MAX_DEPTH}")
+    elif isinstance(value, dict):
+        _walk_object(value, what, depth)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _walk(item, what, depth - 1)
+    else:
+        hint = "pass text, numbers, lists and dicts, and load the rest in the task"
+        raise UsageError(f"{what}: a value of type `{type(value).__name__}` is not JSON", hint=hint)
+
+
+def _walk_object(value: Mapping[Any, Any], what: str, depth: int) -> None:
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise UsageError(f"{what}: the key `{key!r}` is not text")
+        _walk(item, what, depth - 1)
+
+
+def _check_task(job: NewJob) -> None:
+    if job.kind is Kind.CALL:
+        check_target(job.task)
+        if job.args or job.kwargs:
+            _check_payload(job.args, job.kwargs)
+    else:
+        words = (job.task,) if job.kind is Kind.SHELL else job.args
+        _check_words(words, "shell line" if job.kind is Kind.SHELL else "command")
+
+
+def _check_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    _walk(args, "arguments", MAX_DEPTH)  # no deeper than the array that holds them
+    _walk(kwargs, "arguments", MAX_DEPTH)
+    try:
+        size = len(_encode(args).encode()) + len(_encode(kwargs).encode())
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise UsageError(f"an argument holds a lone surrogate, U+{code:04X}") from None
+    if size > MAX_PAYLOAD:
+        _refuse_payload(size)
+
+
+def _refuse_payload(size: int) -> NoReturn:
+    hint = "pass the name of a file that holds the data"
+    raise UsageError(
+        f"payload {format_size(size)} is over the limit of {format_size(MAX_PAYLOAD)}", hint=hint
+    )
+
+
+def _check_words(words: Sequence[str], what: str) -> None:
+    if not words or not words[0] or words[0].isspace():
+        raise UsageError(f"the {what} is empty")
+    total = 0
+    for word in words:
+        if not isinstance(word, str) or "\0" in word:
+            raise UsageError(f"the {what} holds what is no text: {word!r}")
+        try:
+            size = len(word.encode())
+        except UnicodeEncodeError:
+            raise UsageError(f"the {what} is not valid UTF-8: {word!r}") from None
+        if size > MAX_WORD:
+            raise UsageError(f"the {what} has {format_size(size)} in one word; the system takes 128 KiB")
+        total += size
+    if total > MAX_PAYLOAD:
+        _refuse_payload(total)
+
+
+def _check_tags(tags: Sequence[str]) -> None:
+    if len(tags) > MAX_TAGS:
+        raise UsageError(f"{len(tags)} tags are too many; at most {MAX_TAGS}")
+    for tag in tags:
+        check_name("tag", tag)
+
+
+def _check_key(key: str) -> None:
+    if not 0 < len(key) <= MAX_KEY or not key.isprintable():
+        shown = key if len(key) <= MAX_KEY else f"{key[:20]}…"
+        raise UsageError(f"bad key `{shown}`", hint=f"1 to {MAX_KEY} printable characters")
+
+
+def _check_numbers(job: NewJob) -> None:
+    if not 0 <= job.retries <= MAX_RETRIES:
+        raise UsageError(f"retries must be from 0 to {MAX_RETRIES}, not `{job.retries}`")
+    if not -MAX_PRIORITY <= job.priority <= MAX_PRIORITY:
+        raise UsageError(f"priority must be from {-MAX_PRIORITY} to {MAX_PRIORITY}, not `{job.priority}`")
+    if job.timeout_s is not None and not 0 < job.timeout_s <= MAX_DURATION_S:
+        raise UsageError(f"timeout must be a positive duration, not `{job.timeout_s:g}s`")
+    for what, seconds in (("backoff", job.backoff_s), ("max-backoff", job.max_backoff_s)):
+        if not 0 <= seconds <= MAX_BACKOFF_S:
+            raise UsageError(f"{what} must be from 0s to a year, not `{seconds:g}s`")
+    if job.backoff_s > job.max_backoff_s:
+        first, most = format_duration(job.backoff_s), format_duration(job.max_backoff_s)
+        raise UsageError(
+            f"backoff `{first}` is longer than max-backoff `{most}`", hint="raise max-backoff too"
+        )
+
+
+def _check_times(job: NewJob, now: datetime) -> None:
+    for instant in (job.run_at, job.expires_at):
+        if instant is not None and instant.tzinfo is None:
+            raise UsageError(f"time `{instant}` has no time zone", hint="use datetime.now(UTC), for example")
+        if instant is not None and not _EARLIEST <= instant < _LATEST:
+            raise UsageError(f"time `{instant}` is outside 1970-2200")
+    if job.expires_at is not None and job.expires_at <= max(job.run_at or now, now):
+        raise UsageError(f"the job would expire at `{job.expires_at}`, before it could start")
