@@ -42,7 +42,7 @@ def settle(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement
         case Outcome.CANCELLED:
             return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
         case Outcome.INTERRUPTED:
-            return _interrupted(job, now)
+            return _interrupted(job, ending, now)
         case Outcome.CRASHED:
             return _crashed(job, ending, now, spread)
         case Outcome.ERROR | Outcome.TIMEOUT:
@@ -64,7 +64,7 @@ def retry_delay_s(failures: int, *, backoff_s: float, max_backoff_s: float, spre
     return float(min(backoff_s * 2.0**doublings, max_backoff_s)) * spread
 
 
-def _interrupted(job: Job, now: datetime) -> Settlement:
+def _interrupted(job: Job, ending: Ending, now: datetime) -> Settlement:
     if job.cancel_at is not None:
         return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
     return Settlement(
@@ -72,7 +72,7 @@ def _interrupted(job: Job, now: datetime) -> Settlement:
         failures=job.failures,
         crashes=job.crashes,
         run_at=now,
-        reason="interrupted by a shutdown",
+        reason=ending.cause,
     )
 
 

@@ -1,1 +1,5 @@
-"""The only process that opens the store for a group of workers."""
+"""The only process of a group that opens the store: claims, hands out, settles, enforces limits."""
+
+from jobrun.dispatcher.desk import Desk, run
+
+__all__ = ["Desk", "run"]

@@ -11,7 +11,7 @@ from jobrun.lifecycle import Settlement
 from jobrun.model import Ending, Job
 from jobrun.store.database import Database
 from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, job_of, storable
-from jobrun.units import to_ms
+from jobrun.units import from_ms, to_ms
 
 
 class Endings:
@@ -28,12 +28,16 @@ class Endings:
         found = [self._db.rows(f"{sql} AND jobs.worker = :worker", {"worker": worker}) for worker in workers]
         return [job_of(row) for rows in found for row in rows]
 
-    def to_cancel(self) -> dict[str, datetime | None]:
-        """Return the tokens of running attempts whose end was asked for."""
+    def to_cancel(self) -> dict[str | None, datetime]:
+        """Return the tokens of running attempts whose end was asked for, and when."""
         rows = self._db.rows(
-            f"{JOB_WITH_LAST_ATTEMPT} WHERE jobs.state = 'running' AND jobs.cancel_at IS NOT NULL"
+            """
+            SELECT token, cancel_at
+              FROM jobs
+             WHERE state = 'running' AND cancel_at IS NOT NULL
+            """
         )
-        return {job.token: job.cancel_at for job in map(job_of, rows) if job.token is not None}
+        return {row["token"]: from_ms(row["cancel_at"]) for row in rows}
 
     def settle(
         self, job: Job, ending: Ending, becomes: Settlement, *, now: datetime, pid: int | None
@@ -42,7 +46,8 @@ class Endings:
 
         Return False, and change nothing, when the attempt is not the running one any more.
         """
-        with self._db.write(Tone.DONE):
+        waits_again = () if becomes.state.is_final else (Tone.WORK,)
+        with self._db.write(Tone.DONE, *waits_again):
             kept = self._move(job, ending, becomes, to_ms(now))
             if kept:
                 self._record(job, ending, now=to_ms(now), pid=pid)

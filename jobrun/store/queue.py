@@ -33,7 +33,7 @@ class Queue:
 
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
-        with self._db.write():
+        with self._db.write(Tone.WORK):
             return self._db.change(
                 """
                 UPDATE jobs

@@ -1,6 +1,7 @@
 """The tables of a job file. The schema says again what `lifecycle` decides, so that nothing can lie.
 
-Times are integer milliseconds UTC, durations integer milliseconds. Hot columns come first.
+Times are integer milliseconds UTC, durations integer milliseconds, lists and maps JSON. Hot columns
+come first. No CHECK uses json_valid(): SQLite 3.40 calls it unsafe under trusted_schema = OFF.
 """
 
 APPLICATION_ID = 0x6A6F6272  # "jobr"
@@ -27,8 +28,8 @@ CREATE TABLE jobs (
     reason         TEXT,
     kind           TEXT    NOT NULL CHECK (kind IN ('call', 'shell', 'command')),
     task           TEXT    NOT NULL,
-    args           TEXT    NOT NULL CHECK (json_valid(args)),
-    kwargs         TEXT    NOT NULL CHECK (json_valid(kwargs)),
+    args           TEXT    NOT NULL,
+    kwargs         TEXT    NOT NULL,
     retries        INTEGER NOT NULL CHECK (retries >= 0),
     backoff_ms     INTEGER NOT NULL CHECK (backoff_ms >= 0),
     max_backoff_ms INTEGER NOT NULL CHECK (max_backoff_ms >= 0),
@@ -37,7 +38,7 @@ CREATE TABLE jobs (
     created_at     INTEGER NOT NULL,
     key            TEXT,                               -- at most one live job has it
     name           TEXT,
-    tags           TEXT    NOT NULL CHECK (json_valid(tags)),
+    tags           TEXT    NOT NULL,
     entry          TEXT,                               -- of the cron table
     scheduled_for  INTEGER,                            -- nominal instant of its tick
     cwd            TEXT,
@@ -102,7 +103,7 @@ CREATE TABLE workers (
     number      INTEGER NOT NULL,                      -- its place in the group
     pid         INTEGER NOT NULL,
     group_pid   INTEGER NOT NULL,                      -- the supervisor
-    queues      TEXT    NOT NULL CHECK (json_valid(queues)),
+    queues      TEXT    NOT NULL,
     started_at  INTEGER NOT NULL,
     stopping_at INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -110,6 +111,6 @@ CREATE TABLE workers (
 -- Each distinct environment of a caller, once.
 CREATE TABLE environments (
     hash      TEXT PRIMARY KEY,
-    variables TEXT NOT NULL CHECK (json_valid(variables))
+    variables TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """

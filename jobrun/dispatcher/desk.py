@@ -1,0 +1,394 @@
+"""The dispatcher's loop: hear what happened, commit it together with new claims, then tell.
+
+    wait --> hear --> commit --> tell --> enforce limits --> housekeeping --.
+     ^                                                                      |
+     `----------------------------------------------------------------------'
+
+Facts that were heard are forgotten only after the COMMIT that holds them; nothing is told before it.
+"""
+
+from __future__ import annotations
+
+import select
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+
+from jobrun.bell import Listener, Tone
+from jobrun.dispatcher import verdict
+from jobrun.dispatcher.housekeeping import Housekeeping
+from jobrun.dispatcher.limits import Limits
+from jobrun.dispatcher.recovery import is_replaced
+from jobrun.dispatcher.seat import Seat
+from jobrun.dispatcher.settings import Settings, World
+from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.lifecycle import settle
+from jobrun.log import Log
+from jobrun.model import Added, Ending, Job, Kind, WorkerRow
+from jobrun.paths import side_dir
+from jobrun.run.output import collect_file
+from jobrun.store import Store, open_store
+from jobrun.units import from_ms
+from jobrun.wire.channel import Channel, attach
+from jobrun.wire.messages import (
+    Answer,
+    Ask,
+    Drained,
+    Ended,
+    Gone,
+    Greeting,
+    Hello,
+    Hired,
+    Leave,
+    Message,
+    Noted,
+    Opened,
+    Run,
+    Settled,
+    Shutdown,
+)  # fmt: skip
+
+SAFETY_S = 1.0  # the longest sleep, should a ring be lost or the clock be set
+PATIENCE_S = 10.0  # for the write lock
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # while the disk is full or the file is locked
+
+
+@dataclass(slots=True)
+class News:
+    """What was heard and is not committed yet."""
+
+    hired: list[tuple[Seat, Hired]] = field(default_factory=list)
+    ended: list[tuple[Seat, Ended]] = field(default_factory=list)
+    asked: list[tuple[Seat, Ask]] = field(default_factory=list)
+    gone: list[Gone] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.hired or self.ended or self.asked or self.gone)
+
+
+@dataclass(slots=True)
+class Told:
+    """What is to be told once it is committed."""
+
+    claimed: list[Job] = field(default_factory=list)
+    answers: list[tuple[Seat, Answer]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # for the log
+
+
+def run(settings: Settings, control: Channel, world: World) -> int:
+    """Serve a group of workers until the supervisor hangs up; return the exit code of the process."""
+    log = Log("dispatcher")
+    try:
+        with open_store(settings.path, create=True, patience_s=PATIENCE_S) as store:
+            if store.created:
+                log.say(f"made a job file at {settings.path}")
+            Desk(settings, store, control, world, log).run()
+    except (JobFileUnusable, JobrunError) as error:
+        log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
+        return error.exit_code
+    return 0
+
+
+class Desk:
+    """The dispatcher of one group."""
+
+    def __init__(self, settings: Settings, store: Store, control: Channel, world: World, log: Log) -> None:
+        self._settings = settings
+        self._store = store
+        self._control = control
+        self._world = world
+        self._log = log
+        self._side = side_dir(settings.path)
+        self._opened = settings.path.stat()
+        self._seats: dict[str, Seat] = {}
+        self._news = News()
+        self._limits = Limits(settings, control, world)
+        self._housekeeping = Housekeeping(store, log, now=world.now, spread=world.spread)
+        self._bell = Listener(self._side, Tone.WORK)
+        self._poll = select.poll()
+        self._pause_s = 0.0
+        self._paused_until = 0.0
+        self._is_open = True
+        self._is_drained = False
+        self._environment = lru_cache(maxsize=64)(store.ledger.environment)
+
+    def run(self) -> None:
+        """Serve until the supervisor hangs up."""
+        for end in (self._control, self._bell):
+            self._poll.register(end.fileno(), select.POLLIN)
+        self._control.send(Opened())
+        while self._is_open:
+            self.step()
+            self._poll.poll(self._timeout_s() * 1000)
+        self._housekeeping.close()
+        self._bell.close()
+
+    def step(self) -> None:
+        """Go once round: all that can be done now is done."""
+        self._bell.drain()
+        self._hear()
+        if self._world.monotonic() >= self._paused_until:
+            self._work()
+        self._limits.enforce(self._seats.values())
+        self._drain()
+
+    def _work(self) -> None:
+        """Commit what is new and claim what is due; on a full disk keep all of it for later."""
+        try:
+            self._tell(self._commit())
+            self._look_for_cancels()
+            self._housekeeping.do_round(self._seats.keys(), monotonic=self._world.monotonic())
+        except (NoRoom, Busy) as error:
+            self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            self._paused_until = self._world.monotonic() + self._pause_s
+            self._log.say(f"{error.message}; trying again in {self._pause_s:.0f} s")
+            return
+        self._pause_s = 0.0
+        if is_replaced(self._settings.path, self._opened):
+            raise JobFileUnusable(f"`{self._settings.path}` was replaced or removed under the workers")
+
+    def _hear(self) -> None:
+        try:
+            while (message := self._control.receive()) is not None:
+                self._hear_supervisor(message)
+        except EOFError:
+            self._is_open = False
+        for seat in self._seats.values():
+            self._hear_seat(seat)
+
+    def _hear_supervisor(self, message: Message) -> None:
+        match message:
+            case Hired():
+                self._seat(message)
+            case Gone():
+                if message.name in self._seats:
+                    self._news.gone.append(message)
+                else:
+                    self._control.send(Noted(name=message.name))
+            case Shutdown():
+                self._limits.shut_down(hurry=message.hurry)
+                self._store.workers.stopping(self._settings.group_pid, now=self._world.now())
+
+    def _seat(self, hired: Hired) -> None:
+        channel = attach(self._control.take_descriptor(), self._side / "spool")
+        if hired.name in self._seats:
+            channel.close()
+            return
+        seat = Seat(name=hired.name, number=hired.number, pid=hired.pid, channel=channel)
+        self._seats[hired.name] = seat
+        self._news.hired.append((seat, hired))
+        self._poll.register(channel.fileno(), select.POLLIN)
+        self._send(seat, Greeting(generation=self._settings.generation))
+
+    def _hear_seat(self, seat: Seat) -> None:
+        try:
+            while (message := seat.channel.receive()) is not None:
+                match message:
+                    case Hello() if message.generation == self._settings.generation:
+                        self._greet(seat, message)
+                    case Ended():
+                        self._news.ended.append((seat, message))
+                    case Ask():
+                        self._news.asked.append((seat, message))
+            seat.channel.flush()
+        except (EOFError, OSError):
+            self._unregister(seat)  # no death: the supervisor tells of that
+
+    def _greet(self, seat: Seat, hello: Hello) -> None:
+        """Learn what a worker does; hand out again what a dead dispatcher claimed but never handed out."""
+        seat.is_greeted = True
+        if seat.job is not None and seat.job.token not in hello.unsettled:
+            self._send(seat, self._order(seat.job))
+
+    def _commit(self) -> Told:
+        """Write all news and the claims of free workers in one transaction."""
+        free = [seat.name for seat in self._seats.values() if seat.is_free]
+        if not self._news and not (free and self._is_something_due()):
+            return Told()
+        news, told = self._news, Told()
+        with self._store.group():
+            for _, hired in news.hired:
+                self._store.workers.join(self._row(hired))
+            self._settle_all(news, told)
+            for seat, ask in news.asked:
+                told.answers.append((seat, self._add(ask)))
+            told.claimed = self._claim(news)
+        return told
+
+    def _settle_all(self, news: News, told: Told) -> None:
+        for seat, ended in news.ended:
+            if seat.job is not None and seat.job.token == ended.token:
+                told.lines += self._settle(seat.job, ended.ending, pid=ended.pid or seat.pid)
+        for gone in news.gone:
+            seat = self._seats[gone.name]
+            is_settled = any(ended.token == (seat.job and seat.job.token) for _, ended in news.ended)
+            if seat.job is not None and not is_settled:
+                told.lines += self._settle(seat.job, self._death(seat, gone), pid=seat.pid)
+            self._store.workers.leave(gone.name)
+
+    def _settle(self, job: Job, ending: Ending, *, pid: int) -> list[str]:
+        now = self._world.now()
+        becomes = settle(job, ending, now, self._world.spread())
+        if not self._store.endings.settle(job, ending, becomes, now=now, pid=pid):
+            return [
+                f"job {job.id} attempt {job.attempt}: {ending.outcome} came too late, ended otherwise before"
+            ]
+        if not becomes.state.is_final or becomes.state in ("failed", "crashed"):
+            return [
+                f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
+            ]
+        return []
+
+    def _death(self, seat: Seat, gone: Gone) -> Ending:
+        assert seat.job is not None
+        if gone.last_token is None or gone.last_token != seat.job.token:
+            return verdict.NEVER_BEGAN
+        output = collect_file(self._side / "logs" / gone.last_token)
+        return verdict.of_death(gone, seat.why, is_stopping=self._limits.is_stopping, output=output)
+
+    def _add(self, ask: Ask) -> Answer:
+        added: list[Added] = self._store.intake.add(ask.jobs, now=self._world.now())
+        return Answer(number=ask.number, added=added)
+
+    def _claim(self, news: News) -> list[Job]:
+        """Claim for every worker that is free once the news are written."""
+        if self._limits.is_stopping or self._is_drained:
+            return []
+        gone = {one.name for one in news.gone}
+        ended = {
+            seat.name for seat, one in news.ended if seat.job is not None and seat.job.token == one.token
+        }
+        free = [
+            seat.name
+            for seat in self._seats.values()
+            if seat.name not in gone
+            and (seat.is_free or (seat.name in ended and not seat.is_doomed and seat.is_greeted))
+        ]
+        if not free:
+            return []
+        now = self._world.now()
+        self._store.queue.promote(now=now)
+        return self._store.queue.claim(
+            free, queues=self._settings.queues, now=now, new_token=self._world.new_token
+        )
+
+    def _tell(self, told: Told) -> None:
+        """Apply what is committed, and say it to those who wait for it."""
+        news, self._news = self._news, News()
+        for seat, _ in news.hired:
+            self._find_running(seat)
+        for seat, ended in news.ended:
+            if seat.job is not None and seat.job.token == ended.token:
+                seat.end()
+            self._send(seat, Settled(token=ended.token))
+        for seat, answer in told.answers:
+            self._send(seat, answer)
+        for gone in news.gone:
+            self._dismiss(gone)
+        for job in told.claimed:
+            self._hand_out(job)
+        for line in told.lines:
+            self._log.say(line)
+
+    def _find_running(self, seat: Seat) -> None:
+        """Take over what a worker does for a dispatcher that died."""
+        for job in self._store.endings.running([seat.name]):
+            assert job.started_at is not None
+            used_s = (self._world.now() - job.started_at).total_seconds()
+            seat.begin(job, monotonic=self._world.monotonic(), used_s=used_s)
+
+    def _dismiss(self, gone: Gone) -> None:
+        seat = self._seats.pop(gone.name)
+        self._unregister(seat)
+        seat.channel.close()
+        self._control.send(Noted(name=gone.name))
+
+    def _hand_out(self, job: Job) -> None:
+        assert job.worker is not None
+        seat = self._seats[job.worker]
+        seat.begin(job, monotonic=self._world.monotonic())
+        self._send(seat, self._order(job))
+
+    def _order(self, job: Job) -> Run:
+        assert job.token is not None
+        return Run(
+            token=job.token,
+            job_id=job.id,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            kind=job.kind,
+            task=job.task,
+            args=list(job.args),
+            kwargs=dict(job.kwargs),
+            queue=job.queue,
+            name=job.name,
+            grace_s=self._settings.grace_s,
+            cwd=job.cwd,
+            umask=job.umask,
+            environment={}
+            if job.kind is Kind.CALL or job.environment is None
+            else self._environment(job.environment),
+        )
+
+    def _look_for_cancels(self) -> None:
+        orders = self._store.endings.to_cancel()
+        if orders:
+            self._limits.cancel(self._seats.values(), orders)
+
+    def _drain(self) -> None:
+        """Let the group end once nothing runs, nothing is unsettled, and nothing more will be claimed."""
+        if self._is_drained or self._news or any(seat.job is not None for seat in self._seats.values()):
+            return
+        if not (self._limits.is_stopping or self._is_burst_over()):
+            return
+        self._is_drained = True
+        for seat in self._seats.values():
+            self._send(seat, Leave())
+        self._control.send(Drained())
+
+    def _is_burst_over(self) -> bool:
+        is_full = len(self._seats) >= self._settings.workers and all(
+            s.is_greeted for s in self._seats.values()
+        )
+        return self._settings.burst and is_full and not self._is_something_due()
+
+    def _is_something_due(self) -> bool:
+        if self._limits.is_stopping:
+            return False
+        due_at = self._store.queue.next_due()
+        is_due = due_at is not None and due_at <= self._world.now()
+        return is_due or self._store.queue.has_ready(self._settings.queues)
+
+    def _timeout_s(self) -> float:
+        monotonic = self._world.monotonic()
+        if monotonic < self._paused_until:
+            return min(self._paused_until - monotonic, SAFETY_S)
+        waits = [SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats.values()))]
+        due_at = self._store.queue.next_due()
+        if due_at is not None and any(seat.is_free for seat in self._seats.values()):
+            waits.append((due_at - self._world.now()).total_seconds())
+        return max(min(waits), 0.0)
+
+    def _send(self, seat: Seat, message: Message) -> None:
+        try:
+            seat.channel.send(message)
+        except OSError:
+            self._unregister(seat)  # its worker is dying; the supervisor will say so
+
+    def _unregister(self, seat: Seat) -> None:
+        try:
+            self._poll.unregister(seat.channel.fileno())
+        except (KeyError, ValueError):
+            return
+
+    def _row(self, hired: Hired) -> WorkerRow:
+        started_at: datetime = from_ms(hired.started_at)
+        return WorkerRow(
+            name=hired.name,
+            number=hired.number,
+            pid=hired.pid,
+            group_pid=self._settings.group_pid,
+            queues=self._settings.queues,
+            started_at=started_at,
+            stopping_at=None,
+        )

@@ -1,0 +1,115 @@
+"""What one dispatcher per job file does for all: settle lost attempts, empty the WAL, sweep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+from pathlib import Path
+
+from jobrun import locks
+from jobrun.dispatcher import verdict
+from jobrun.dispatcher.recovery import Recovery
+from jobrun.lifecycle import settle
+from jobrun.locks.roles import Role
+from jobrun.log import Log
+from jobrun.model import Job, WorkerRow
+from jobrun.paths import side_dir
+from jobrun.run.output import collect_file
+from jobrun.store import Store
+
+EVERY_S = 2.0
+WAL_LIMIT = 4 * 1024 * 1024  # bytes
+WAL_REST_S = 60.0  # after the last write
+SPOOL_AGE_S = 86400.0  # a message nobody came for
+
+
+class Housekeeping:
+    """The housekeeper's round; the others look each time whether the role has become free."""
+
+    def __init__(
+        self, store: Store, log: Log, *, now: Callable[[], datetime], spread: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._now = now
+        self._spread = spread
+        self._side = side_dir(store.path)
+        self._role = Role(self._side / "housekeeper")
+        self._recovery = Recovery(self._side)
+        self._next_at = 0.0
+
+    def next_at(self) -> float:
+        return self._next_at
+
+    def do_round(self, own: Collection[str], *, monotonic: float) -> None:
+        """Do what is due; `own` are the workers of this group, which look after themselves."""
+        if monotonic < self._next_at:
+            return
+        self._next_at = monotonic + EVERY_S
+        if not self._role.try_to_take():
+            return
+        self._store.queue.expire(now=self._now())
+        self._settle_lost(own, monotonic)
+        self._strike_off_dead(own)
+        self._sweep_spool()
+        if self._wal_is_due():
+            self._store.checkpoint()
+
+    def close(self) -> None:
+        """Empty the WAL if it is ours to do, and leave the role to others."""
+        if self._role.try_to_take():
+            self._store.checkpoint()
+            self._role.give_up()
+
+    def _settle_lost(self, own: Collection[str], monotonic: float) -> None:
+        workers = {worker.name: worker for worker in self._store.workers.all()}
+        for job in self._store.endings.running():
+            if job.worker in own:
+                continue
+            worker = workers.get(job.worker or "")
+            if self._recovery.proven_dead(job, worker, monotonic=monotonic):
+                self._settle(job, worker)
+
+    def _settle(self, job: Job, worker: WorkerRow | None) -> None:
+        output = collect_file(self._side / "logs" / (job.token or ""))
+        was_stopping = worker is not None and worker.stopping_at is not None
+        ending = verdict.NEVER_BEGAN
+        if self._recovery.was_begun(job):
+            ending = verdict.of_lost(was_stopping=was_stopping, output=output)
+        now = self._now()
+        becomes = settle(job, ending, now, self._spread())
+        pid = None if worker is None else worker.pid
+        if self._store.endings.settle(job, ending, becomes, now=now, pid=pid):
+            self._log.say(
+                f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
+            )
+        self._recovery.forget(job)
+
+    def _strike_off_dead(self, own: Collection[str]) -> None:
+        for worker in self._store.workers.all():
+            lock = self._side / "locks" / worker.name
+            if worker.name not in own and not locks.is_held(lock):
+                self._store.workers.leave(worker.name)
+                lock.unlink(missing_ok=True)
+                (self._side / "logs" / worker.name).unlink(missing_ok=True)
+
+    def _sweep_spool(self) -> None:
+        for path in (self._side / "spool").iterdir():
+            if _age_s(path) > SPOOL_AGE_S:
+                path.unlink(missing_ok=True)
+
+    def _wal_is_due(self) -> bool:
+        wal = Path(f"{self._store.path}-wal")
+        try:
+            found = wal.stat()
+        except FileNotFoundError:
+            return False
+        return found.st_size > WAL_LIMIT or (found.st_size > 0 and _age_s(wal) > WAL_REST_S)
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

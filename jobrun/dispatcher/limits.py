@@ -1,0 +1,74 @@
+"""Time limits, cancels and shutdowns: a job is told to end, and killed if it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from jobrun.dispatcher.seat import Seat
+from jobrun.dispatcher.settings import Settings, World
+from jobrun.model import Kind
+from jobrun.wire.channel import Channel
+from jobrun.wire.messages import Kill, Nudge, Stop, Why
+
+
+class Limits:
+    """The ladder for all seats: told (an exception in a call, TERM for a command), then killed."""
+
+    def __init__(self, settings: Settings, control: Channel, world: World) -> None:
+        self._grace_s = settings.grace_s
+        self._drain_s = settings.drain_s
+        self._control = control
+        self._world = world
+        self._drain_until: float | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._drain_until is not None
+
+    def shut_down(self, *, hurry: bool) -> None:
+        """Let running jobs go on for the drain time, or not at all in a hurry."""
+        wait_s = 0.0 if hurry else self._drain_s
+        until = self._world.monotonic() + wait_s
+        self._drain_until = until if self._drain_until is None else min(self._drain_until, until)
+
+    def cancel(self, seats: Collection[Seat], orders: Mapping[str | None, datetime]) -> None:
+        """Tell those to end whose end a person asked for."""
+        for seat in seats:
+            token = None if seat.job is None else seat.job.token
+            if seat.job is not None and token in orders and seat.why is None:
+                seat.job = replace(seat.job, cancel_at=orders[token])
+                self._stop(seat, Why.CANCELLED)
+
+    def enforce(self, seats: Collection[Seat]) -> None:
+        """Tell and kill whatever is over its time."""
+        monotonic = self._world.monotonic()
+        for seat in seats:
+            if seat.due_at is not None and monotonic >= seat.due_at:
+                self._stop(seat, Why.TIMEOUT)
+            if self._drain_until is not None and monotonic >= self._drain_until:
+                self._stop(seat, Why.INTERRUPTED)
+            if seat.kill_at is not None and monotonic >= seat.kill_at:
+                seat.kill_at = None
+                seat.is_doomed = True
+                self._control.send(Kill(name=seat.name))
+
+    def due(self, seats: Collection[Seat]) -> list[float]:
+        """Return the monotonic instants at which `enforce` has something to do."""
+        instants = [at for seat in seats if (at := seat.next_at()) is not None]
+        if self._drain_until is not None and any(seat.job and seat.why is None for seat in seats):
+            instants.append(self._drain_until)
+        return instants
+
+    def _stop(self, seat: Seat, why: Why) -> None:
+        if not seat.stop(why, grace_s=self._grace_s, monotonic=self._world.monotonic()):
+            return
+        assert seat.job is not None
+        assert seat.job.token is not None
+        try:
+            seat.channel.send(Stop(token=seat.job.token, why=why))
+        except OSError:
+            return  # its worker is dying
+        if seat.job.kind is Kind.CALL:
+            self._control.send(Nudge(name=seat.name))

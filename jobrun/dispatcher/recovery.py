@@ -1,0 +1,84 @@
+"""Jobs whose whole group is gone: proof of death first, then the attempt is settled.
+
+Proof is that the locks are free and no process carries the attempt's mark. What carries it is ended
+(TERM, grace, KILL) before the job may run again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Collection
+from pathlib import Path
+
+from jobrun import locks, procs
+from jobrun.locks.records import read_record
+from jobrun.model import Job, WorkerRow
+from jobrun.run.mark import mark
+
+GRACE_S = 10.0  # between TERM and KILL for what a dead group left behind
+
+
+class Recovery:
+    """Finds running jobs that nobody runs any more."""
+
+    def __init__(self, side: Path) -> None:
+        self._locks = side / "locks"
+        self._kill_at: dict[str, float] = {}  # token -> monotonic seconds
+
+    def proven_dead(self, job: Job, worker: WorkerRow | None, *, monotonic: float) -> bool:
+        """Say whether nothing of a running attempt is alive; begins to end what is left of it."""
+        assert job.token is not None
+        assert job.worker is not None
+        left = self._left_of_worker(job, worker)
+        if left is None:
+            return False
+        attempt_lock = self._locks / job.token
+        left |= set(procs.carriers(mark(job.token), attempt_lock))
+        if left:
+            self._end(job.token, left, monotonic)
+            return False
+        return not locks.is_held(attempt_lock)
+
+    def was_begun(self, job: Job) -> bool:
+        """Say whether the attempt was begun, as far as its worker's lock file tells."""
+        record = read_record(self._locks / (job.worker or ""))
+        return record is None or record.token == job.token
+
+    def forget(self, job: Job) -> None:
+        """Remove what a settled attempt leaves in the side folder."""
+        assert job.token is not None
+        assert job.worker is not None
+        self._kill_at.pop(job.token, None)
+        for name in (job.token, job.worker):
+            (self._locks / name).unlink(missing_ok=True)
+
+    def _left_of_worker(self, job: Job, worker: WorkerRow | None) -> set[int] | None:
+        """Return what still holds the lock of a dead worker; None while worker or supervisor live."""
+        assert job.worker is not None
+        lock = self._locks / job.worker
+        if not locks.is_held(lock):
+            return set()
+        record = read_record(lock)
+        if record is None or procs.start_ticks(record.pid) == record.ticks:
+            return None
+        holders = set(procs.carriers(mark(job.token or ""), lock))
+        if not holders or (worker is not None and worker.group_pid in holders):
+            return None  # the supervisor reaps and sweeps, or we cannot see who holds it
+        return holders
+
+    def _end(self, token: str, pids: Collection[int], monotonic: float) -> None:
+        if token not in self._kill_at:
+            self._kill_at[token] = monotonic + GRACE_S
+            procs.send(pids, signal.SIGTERM)
+        elif monotonic >= self._kill_at[token]:
+            procs.send(pids, signal.SIGKILL)
+
+
+def is_replaced(path: Path, opened: os.stat_result) -> bool:
+    """Say whether another file stands where the job file was opened."""
+    try:
+        found = path.stat()
+    except OSError:
+        return True
+    return (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino)

@@ -1,0 +1,58 @@
+"""One worker as its dispatcher sees it, and the ladder by which its job is made to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobrun.model import Job, Kind
+from jobrun.wire.channel import Channel
+from jobrun.wire.messages import Why
+
+COMMAND_MARGIN_S = 5.0  # a worker ends its command's tree itself; this much later we end the worker
+
+
+@dataclass(slots=True, kw_only=True)
+class Seat:
+    """A worker, the job it runs, and how far the end of that job has got. Times are monotonic seconds."""
+
+    name: str
+    number: int
+    pid: int
+    channel: Channel
+    job: Job | None = None
+    is_greeted: bool = False  # it has answered this dispatcher, so we know what it does
+    due_at: float | None = None  # the job's time limit
+    why: Why | None = None  # it was told to end
+    kill_at: float | None = None
+    is_doomed: bool = False  # its kill was asked for; it gets no further job
+
+    @property
+    def is_free(self) -> bool:
+        return self.job is None and self.is_greeted and not self.is_doomed
+
+    def begin(self, job: Job, *, monotonic: float, used_s: float = 0.0) -> None:
+        """Take a job; `used_s` of its time are over already when a new dispatcher finds it running."""
+        self.job = job
+        self.why = None
+        self.kill_at = None
+        self.due_at = None if job.timeout_s is None else monotonic + max(job.timeout_s - used_s, 0.0)
+
+    def end(self) -> None:
+        """Be rid of the job."""
+        self.job = None
+        self.due_at = None
+        self.kill_at = None
+
+    def stop(self, why: Why, *, grace_s: float, monotonic: float) -> bool:
+        """Note that the job is told to end; False if it was told before, or there is none."""
+        if self.job is None or self.why is not None:
+            return False
+        self.why = why
+        self.due_at = None
+        margin_s = 0.0 if self.job.kind is Kind.CALL else COMMAND_MARGIN_S
+        self.kill_at = monotonic + grace_s + margin_s
+        return True
+
+    def next_at(self) -> float | None:
+        """Return when something falls due here."""
+        return min((at for at in (self.due_at, self.kill_at) if at is not None), default=None)

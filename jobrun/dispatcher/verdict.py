@@ -1,0 +1,55 @@
+"""What the death of a worker says about the job it ran."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from jobrun import procs
+from jobrun.model import Ending, Outcome, Output
+from jobrun.wire.messages import Gone, Why
+
+_KILLED = {
+    Why.TIMEOUT: (Outcome.TIMEOUT, "killed at its time limit, after the grace"),
+    Why.CANCELLED: (Outcome.CANCELLED, "cancelled, and killed after the grace"),
+    Why.INTERRUPTED: (Outcome.INTERRUPTED, "interrupted by a shutdown, and killed after the grace"),
+}
+
+
+NEVER_BEGAN = Ending(outcome=Outcome.INTERRUPTED, cause="its worker ended before it began")
+
+
+def of_death(gone: Gone, why: Why | None, *, is_stopping: bool, output: Output) -> Ending:
+    """Return the ending of the attempt that a dead worker ran; `why` if we had it killed."""
+    code = os.waitstatus_to_exitcode(gone.status)
+    outcome, cause = Outcome.CRASHED, _in_words(code, out_of_memory=gone.out_of_memory)
+    if why is not None:
+        outcome, cause = _KILLED[why]
+    elif is_stopping:
+        outcome, cause = Outcome.INTERRUPTED, f"worker ended during the shutdown: {cause}"
+    return Ending(
+        outcome=outcome,
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        cause=cause,
+        cpu_s=gone.cpu_s,
+        peak_rss=gone.peak_rss,
+        output=output,
+    )
+
+
+def of_lost(*, was_stopping: bool, output: Output) -> Ending:
+    """Return the ending of an attempt whose whole group died; only its lock tells that it is over."""
+    outcome = Outcome.INTERRUPTED if was_stopping else Outcome.CRASHED
+    return Ending(outcome=outcome, cause="its worker died together with its supervisor", output=output)
+
+
+def _in_words(code: int, *, out_of_memory: bool | None) -> str:
+    if code >= 0:
+        return f"worker ended without a result (exit {code})"
+    name = procs.signal_name(-code)
+    if -code != signal.SIGKILL:
+        return f"worker killed by {name}"
+    if out_of_memory is None:
+        return f"worker killed by {name} from outside (perhaps out of memory)"
+    return f"worker killed by {name} ({'out of memory' if out_of_memory else 'from outside'})"

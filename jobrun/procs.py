@@ -1,0 +1,210 @@
+"""Processes as the kernel shows them: trees, leftovers, causes of death (proc(5), prctl(2)).
+
+A tree is more than a process group: what called setsid(2) or forked twice is found because its
+worker is a subreaper, so that orphans become the worker's children instead of init's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with(parent_pid: int) -> None:
+    """Be killed when the parent ends; end at once if it has ended before we could ask for that."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; with its pid that names it for good."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return int(stat.rpartition(b")")[2].split()[19])  # field 22; the name before it may hold anything
+
+
+def children() -> list[int]:
+    """Return the direct children of this process, those adopted included."""
+    return _children_of(os.getpid())
+
+
+def descendants() -> list[int]:
+    """Return all living processes below this one."""
+    found: list[int] = []
+    waiting = children()
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += _children_of(pid)
+    return found
+
+
+def send(pids: Iterable[int], signum: signal.Signals) -> None:
+    """Send a signal to each process that is still there, and wake those that are stopped."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signum)
+            os.kill(pid, signal.SIGCONT)
+
+
+def reap() -> bool:
+    """Collect every child that has ended; False if no child is left at all."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+def end_descendants(grace_s: float) -> int:
+    """End all that is left below this process, and return how many there were.
+
+    TERM first, KILL after the grace, again until nothing is left. For processes that have no other
+    children: everything below them is taken for a leftover.
+    """
+    if not reap():
+        return 0
+    left = descendants()
+    send(left, signal.SIGTERM)
+    if not _all_end(grace_s):
+        kill_descendants()
+    return len(left)
+
+
+def kill_descendants(limit_s: float = 30.0) -> bool:
+    """Kill all that is below this process until nothing is; False if something cannot be killed."""
+    end = time.monotonic() + limit_s
+    while reap():
+        send(descendants(), signal.SIGKILL)
+        if time.monotonic() > end:
+            return False  # uninterruptible sleep: nobody can kill it
+        _wait_for_one(children(), 0.05)
+    return True
+
+
+def carriers(mark: str, lock: Path) -> list[int]:
+    """Return the living processes that belong to an attempt: its mark in their environment, or its lock open.
+
+    `mark` is `NAME=value` as in environ(7). What sheds mark, session and descriptors on purpose is
+    the one documented exception to our promise.
+    """
+    wanted = b"\0" + os.fsencode(mark) + b"\0"
+    return [
+        pid for pid in _all_pids() if pid != os.getpid() and (_is_marked(pid, wanted) or _has_open(pid, lock))
+    ]
+
+
+def oom_kills() -> int | None:
+    """Return how often the kernel killed for want of memory in our control group; None if it does not tell."""
+    for path, key in _memory_events():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            counts = dict(line.split() for line in path.read_text().splitlines())
+            if key in counts:
+                return int(counts[key])
+    return None
+
+
+def signal_name(signum: int) -> str:
+    """Return `SIGSEGV` for 11; a number that has no name stays a number.
+
+    >>> signal_name(11), signal_name(64 + 1)
+    ('SIGSEGV', 'signal 65')
+    """
+    try:
+        return signal.Signals(signum).name
+    except ValueError:
+        return f"signal {signum}"
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _children_of(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_bytes().split())
+    return found
+
+
+def _all_end(grace_s: float) -> bool:
+    end = time.monotonic() + grace_s
+    while reap():
+        left_s = end - time.monotonic()
+        if left_s <= 0:
+            return False
+        _wait_for_one(children(), min(left_s, 0.2))
+    return True
+
+
+def _wait_for_one(pids: list[int], timeout_s: float) -> None:
+    """Sleep until one of some children ends, or for `timeout_s`."""
+    with contextlib.ExitStack() as stack:
+        poll = select.poll()
+        for pid in pids[:64]:
+            with contextlib.suppress(OSError):
+                fd = os.pidfd_open(pid)
+                stack.callback(os.close, fd)
+                poll.register(fd, select.POLLIN)
+        poll.poll(timeout_s * 1000)
+
+
+def _all_pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _is_marked(pid: int, wanted: bytes) -> bool:
+    try:
+        return wanted in b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def _has_open(pid: int, lock: Path) -> bool:
+    folder = f"/proc/{pid}/fd"
+    try:
+        return any(_points_to(f"{folder}/{fd}", lock) for fd in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _points_to(link: str, path: Path) -> bool:
+    try:
+        return os.readlink(link) == os.fspath(path)
+    except OSError:
+        return False
+
+
+def _memory_events() -> Iterator[tuple[Path, str]]:
+    """Yield where cgroup v2, then v1, count kills for want of memory (cgroup-v2.rst, memory.txt)."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers == "":
+                yield Path(f"/sys/fs/cgroup{group}/memory.events"), "oom_kill"
+            elif "memory" in controllers.split(","):
+                yield Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control"), "oom_kill"

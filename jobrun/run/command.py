@@ -1,0 +1,192 @@
+"""Run a shell line or an argv list as a session of its own, and end it as a whole tree."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobrun import locks, procs
+from jobrun.locks.records import Record, write_record
+from jobrun.model import Ending, ErrorInfo, Kind, Outcome
+from jobrun.run.mark import variables
+from jobrun.wire.messages import Run, Why
+
+CANNOT_RUN, NOT_FOUND = 126, 127  # as the shell has it (POSIX sh, 2.8.2)
+LEFTOVER_GRACE_S = 2.0  # for what a command left behind when it ended by itself
+
+_OUTCOMES = {
+    Why.TIMEOUT: Outcome.TIMEOUT,
+    Why.CANCELLED: Outcome.CANCELLED,
+    Why.INTERRUPTED: Outcome.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a command finds what the worker provides."""
+
+    job_file: Path
+    attempt_lock: Path
+    output: int  # descriptor
+
+
+class Command:
+    """One attempt of a command, watched by its worker."""
+
+    def __init__(self, order: Run, place: Place) -> None:
+        self._order = order
+        self._place = place
+        self._why: Why | None = None
+        self._kill_at: float | None = None
+
+    def run(self, listen: Callable[[select.poll, float | None], Why | None]) -> tuple[Ending, int | None]:
+        """Run to the end, and return how it ended and its pid.
+
+        `listen(poll, timeout_s)` waits on the poll object, which also has the command in it, and
+        says why the command is to be stopped if it was told so meanwhile.
+        """
+        lock = locks.take(self._place.attempt_lock)
+        assert lock is not None, "a token names one attempt"
+        try:
+            process = self._spawn(lock)
+        except OSError as error:
+            return self._not_started(error), None
+        else:
+            write_record(
+                lock,
+                Record(pid=process.pid, ticks=procs.start_ticks(process.pid) or 0, token=self._order.token),
+            )
+            return self._watch(process, listen), process.pid
+        finally:
+            os.close(lock)
+            self._place.attempt_lock.unlink(missing_ok=True)
+
+    def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
+        order = self._order
+        argv = (
+            ["/bin/sh", "-c", order.task] if order.kind is Kind.SHELL else [str(word) for word in order.args]
+        )
+        return subprocess.Popen(
+            argv,
+            cwd=order.cwd,
+            umask=-1 if order.umask is None else order.umask,
+            env={**order.environment, **variables(order, self._place.job_file)},
+            stdin=subprocess.DEVNULL,
+            stdout=self._place.output,
+            stderr=self._place.output,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+
+    def _watch(
+        self, process: subprocess.Popen[bytes], listen: Callable[[select.poll, float | None], Why | None]
+    ) -> Ending:
+        before = procs.oom_kills()
+        leader = os.pidfd_open(process.pid)
+        poll = select.poll()
+        poll.register(leader, select.POLLIN)
+        try:
+            while not _has_ended(leader):
+                why = listen(poll, self._left_s())
+                if why is not None and self._why is None:
+                    self._ask_to_end(process.pid, why)
+                if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                    procs.send(procs.descendants(), signal.SIGKILL)
+        finally:
+            os.close(leader)
+        return self._ended(process, before)
+
+    def _ask_to_end(self, leader: int, why: Why) -> None:
+        self._why = why
+        self._kill_at = time.monotonic() + self._order.grace_s
+        with contextlib.suppress(OSError):  # it may have become another user
+            os.killpg(leader, signal.SIGTERM)
+            os.killpg(leader, signal.SIGCONT)  # a stopped process would not see TERM
+
+    def _left_s(self) -> float | None:
+        return None if self._kill_at is None else max(self._kill_at - time.monotonic(), 0.01)
+
+    def _ended(self, process: subprocess.Popen[bytes], oom_before: int | None) -> Ending:
+        _, status, usage = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
+        grace_s = LEFTOVER_GRACE_S if self._why is None else self._left_s() or 0
+        left = procs.end_descendants(grace_s)
+        outcome, cause = self._verdict(code, oom_before)
+        return Ending(
+            outcome=outcome,
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            cause=cause,
+            note=left_behind(left) if self._why is None else None,
+            is_permanent=code in (CANNOT_RUN, NOT_FOUND),
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            peak_rss=usage.ru_maxrss * 1024,
+        )
+
+    def _verdict(self, code: int, oom_before: int | None) -> tuple[Outcome, str | None]:
+        how = _in_words(code, oom_before)
+        if self._why is not None:
+            return _OUTCOMES[self._why], f"{_REASONS[self._why]}, {how}"
+        return (Outcome.OK, None) if code == 0 else (Outcome.ERROR, how)
+
+    def _not_started(self, error: OSError) -> Ending:
+        """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""
+        order = self._order
+        what = order.args[0] if order.args else "/bin/sh"
+        if order.cwd is not None and not Path(order.cwd).is_dir():
+            cause, code = f"cannot enter directory `{order.cwd}`", CANNOT_RUN
+        elif isinstance(error, FileNotFoundError):
+            cause, code = f"command not found: `{what}`", NOT_FOUND
+        else:
+            cause, code = f"cannot run `{what}`: {error.strerror}", CANNOT_RUN
+        info = ErrorInfo(type=type(error).__name__, message=cause)
+        return Ending(outcome=Outcome.ERROR, exit_code=code, cause=cause, error=info, is_permanent=True)
+
+
+_REASONS = {
+    Why.TIMEOUT: "stopped at its time limit",
+    Why.CANCELLED: "cancelled",
+    Why.INTERRUPTED: "interrupted by a shutdown",
+}
+
+
+def left_behind(count: int) -> str | None:
+    """Return a note on processes that outlived their job, and were ended.
+
+    >>> left_behind(1), left_behind(0)
+    ('left 1 process, ended', None)
+    """
+    if not count:
+        return None
+    return f"left {count} process{'es' if count > 1 else ''}, ended"
+
+
+def _has_ended(leader: int) -> bool:
+    poll = select.poll()
+    poll.register(leader, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _in_words(code: int, oom_before: int | None) -> str:
+    if code >= 0:
+        meaning = {CANNOT_RUN: " (cannot be run)", NOT_FOUND: " (command not found)"}.get(code, "")
+        return f"exit {code}{meaning}"
+    name = procs.signal_name(-code)
+    return f"killed by {name}{killed_for_memory(-code, oom_before)}"
+
+
+def killed_for_memory(signum: int, oom_before: int | None) -> str:
+    """Return what is known of a lack of memory behind a SIGKILL, as the end of a sentence."""
+    if signum != signal.SIGKILL:
+        return ""
+    now = procs.oom_kills()
+    if now is None or oom_before is None:
+        return " from outside (perhaps out of memory)"
+    return " (out of memory)" if now > oom_before else " from outside"

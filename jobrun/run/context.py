@@ -1,0 +1,40 @@
+"""What a running call may know of its job, and its way back to the dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jobrun.model import Added, NewJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The job that runs in this process. `pid` tells the worker from its forks."""
+
+    id: int
+    attempt: int
+    max_attempts: int
+    queue: str
+    name: str | None
+    token: str
+    pid: int
+    ask: Callable[[Sequence[NewJob]], list[Added]]
+
+
+_current: Context | None = None
+
+
+def current() -> Context | None:
+    """Return the job that runs here, or None outside of one."""
+    return _current
+
+
+def enter(context: Context) -> None:
+    global _current  # noqa: PLW0603 -- one worker runs one job
+    _current = context
+
+
+def leave() -> None:
+    global _current  # noqa: PLW0603 -- as above
+    _current = None

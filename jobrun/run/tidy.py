@@ -1,0 +1,74 @@
+"""What a call may change in its worker, put back before the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+_SIGNALS = [s for s in signal.Signals if s not in (signal.SIGKILL, signal.SIGSTOP)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The state of a worker between calls."""
+
+    cwd: int  # descriptor: the directory may be renamed or removed meanwhile
+    umask: int
+    environment: dict[str, str]
+    import_path: list[str]
+    handlers: dict[signal.Signals, Any]
+    mask: set[Any]
+    streams: tuple[TextIO, TextIO, TextIO]
+
+
+def baseline() -> Baseline:
+    """Remember the state of this process."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return Baseline(
+        cwd=os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),
+        umask=umask,
+        environment=dict(os.environ),
+        import_path=list(sys.path),
+        handlers={signum: signal.getsignal(signum) for signum in _SIGNALS},
+        mask=set(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        streams=(sys.stdin, sys.stdout, sys.stderr),
+    )
+
+
+def put_back(before: Baseline) -> None:
+    """Restore directory, umask, environment, import path, signals and streams."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    _put_back_signals(before)
+    with contextlib.suppress(OSError):
+        os.fchdir(before.cwd)
+    os.umask(before.umask)
+    _put_back_environment(before.environment)
+    if sys.path != before.import_path:
+        sys.path[:] = before.import_path
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # whatever a task put there
+            stream.flush()
+    sys.stdin, sys.stdout, sys.stderr = before.streams
+
+
+def _put_back_signals(before: Baseline) -> None:
+    for signum, handler in before.handlers.items():
+        if signal.getsignal(signum) is not handler and handler is not None:
+            signal.signal(signum, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+
+
+def _put_back_environment(before: dict[str, str]) -> None:
+    now = dict(os.environ)
+    if now == before:
+        return
+    for name in now.keys() - before.keys():
+        del os.environ[name]
+    for name, value in before.items():
+        if now.get(name) != value:
+            os.environ[name] = value

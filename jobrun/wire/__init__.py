@@ -1,0 +1,1 @@
+"""How the three kinds of process talk: JSON messages, one a packet."""

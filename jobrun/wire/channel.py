@@ -1,0 +1,108 @@
+"""One end of a socket pair (SOCK_SEQPACKET, unix(7)): whole messages, never a part of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+
+from jobrun.wire.messages import Message, pack, unpack
+
+LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
+_SPOOLED = b"file:"
+_ROOM_FOR_ONE = socket.CMSG_SPACE(4)  # descriptor; socket.recv_fds of Python 3.11 forgets its flags
+_RECEIVE = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+
+
+class Channel:
+    """Messages to and from one other process."""
+
+    def __init__(self, end: socket.socket, spool: Path) -> None:
+        self._socket = end
+        self._spool = spool
+        self._outbox: deque[bytes] = deque()
+        self._descriptors: deque[int] = deque()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, message: Message, *, descriptor: int | None = None) -> None:
+        """Send now if there is room, else keep for `flush`. Raises OSError when nobody is there."""
+        packet = pack(message)
+        if len(packet) > LARGEST_PACKET:
+            packet = self._to_file(packet)
+        if descriptor is not None:
+            socket.send_fds(self._socket, [packet], [descriptor])
+            return
+        self._outbox.append(packet)
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what is kept; True if nothing is left."""
+        while self._outbox:
+            try:
+                self._socket.send(self._outbox[0], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                return False
+            self._outbox.popleft()
+        return True
+
+    def receive(self) -> Message | None:
+        """Return the next message, or None if none is there; raises EOFError when none will come."""
+        try:
+            packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM_FOR_ONE, _RECEIVE)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            packet, ancillary, flags = b"", [], 0
+        for _, _, data in ancillary:
+            self._descriptors.append(int.from_bytes(data[:4], sys.byteorder))
+        assert not flags & socket.MSG_TRUNC, "no packet is larger than the largest"
+        if not packet:
+            raise EOFError("the other process is gone")
+        if packet.startswith(_SPOOLED):
+            packet = self._from_file(packet)
+        return unpack(packet)
+
+    def take_descriptor(self) -> int:
+        """Return the descriptor that came with the message just received."""
+        return self._descriptors.popleft()
+
+    def hang_up(self) -> None:
+        """Say that nothing more will come, and go on listening."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _to_file(self, packet: bytes) -> bytes:
+        name = secrets.token_hex(16)
+        fd = os.open(
+            self._spool / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        with open(fd, "wb") as file:
+            file.write(packet)
+        return _SPOOLED + name.encode()
+
+    def _from_file(self, packet: bytes) -> bytes:
+        # Read once and removed: the sender still has what it sent until it hears that it is settled.
+        path = self._spool / packet.removeprefix(_SPOOLED).decode()
+        content = path.read_bytes()
+        path.unlink(missing_ok=True)
+        return content
+
+
+def pair(spool: Path) -> tuple[Channel, Channel]:
+    """Return two connected ends."""
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return Channel(left, spool), Channel(right, spool)
+
+
+def attach(descriptor: int, spool: Path) -> Channel:
+    """Return the end that a descriptor from another process stands for."""
+    return Channel(socket.socket(fileno=descriptor), spool)

@@ -1,0 +1,282 @@
+"""The worker's loop: take an order, run it, keep the ending until it is settled."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from jobrun import locks, procs
+from jobrun.errors import JobrunError
+from jobrun.locks.records import Record, write_record
+from jobrun.log import Log
+from jobrun.model import Added, Ending, Kind, NewJob
+from jobrun.paths import side_dir
+from jobrun.run import context, mark, tidy
+from jobrun.run.call import Caller
+from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
+from jobrun.signals import NUDGE, ignore, print_stacks_on_quit
+from jobrun.wire.channel import Channel
+from jobrun.wire.messages import Answer, Ask, Ended, Greeting, Hello, Leave, Message, Run, Settled, Stop, Why
+from jobrun.worker.stage import Stage
+
+ANSWER_S = 5.0  # for a new dispatcher to answer what was asked of the old one
+BEAT_S = 5.0  # between beats while idle or while a command runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What a worker is given at its fork."""
+
+    name: str
+    job_file: Path
+    channel: Channel
+    lock: int  # descriptor of its lock, held together with the supervisor
+    import_paths: tuple[str, ...]
+
+
+def run(post: Post) -> None:
+    """Work until told to leave, or until nobody is at the other end."""
+    Worker(post).run()
+
+
+class Worker:
+    """One worker. Between receiving an order and hearing `Settled` it owns the only copy of the ending."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._side = side_dir(post.job_file)
+        self._log = Log(post.name, os.dup(2))
+        self._inbox: deque[Message] = deque()
+        self._unsettled: dict[str, Ended] = {}
+        self._numbers = itertools.count(1)
+        self._asking = threading.Lock()
+        self._token: str | None = None
+        self._leaving = False
+        self._nudged = False
+        self._caller = Caller(on_enter=self._look_for_stop)
+        self._stage = Stage(self._side / "logs", post.name)
+        self._ticks = procs.start_ticks(os.getpid()) or 0
+
+    def run(self) -> None:
+        self._prepare()
+        self._baseline = tidy.baseline()
+        while not self._leaving or self._unsettled:
+            try:
+                message = self._next()
+            except (EOFError, OSError):
+                return  # the supervisor and the dispatcher are gone
+            self._handle(message)
+
+    def _prepare(self) -> None:
+        procs.adopt_orphans()
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signum, self._on_signal)
+        signal.signal(NUDGE, self._on_nudge)
+        ignore(signal.SIGUSR1, signal.SIGUSR2)
+        print_stacks_on_quit(self._log.fd)
+        sys.path.extend(path for path in self._post.import_paths if path not in sys.path)
+        write_record(self._post.lock, Record(pid=os.getpid(), ticks=self._ticks))
+
+    def _next(self) -> Message:
+        """Return the next message; beat while there is none."""
+        poll = select.poll()
+        poll.register(self._post.channel.fileno(), select.POLLIN)
+        while True:
+            if self._inbox:
+                return self._inbox.popleft()
+            if (message := self._post.channel.receive()) is not None:
+                return message
+            self._beat()
+            poll.poll(BEAT_S * 1000)
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Run():
+                self._run(message)
+            case Settled():
+                self._unsettled.pop(message.token, None)
+            case Greeting():
+                self._greet(message)
+            case Leave():
+                self._leaving = True
+            case _:
+                pass  # a Stop for what has ended, an Answer that nobody waits for
+
+    def _greet(self, greeting: Greeting) -> None:
+        """Tell a new dispatcher what it may not know yet."""
+        self._post.channel.send(Hello(generation=greeting.generation, unsettled=list(self._unsettled)))
+        for ended in self._unsettled.values():
+            self._post.channel.send(ended)
+
+    def _run(self, order: Run) -> None:
+        if order.token in self._unsettled:
+            return  # a new dispatcher did not know yet that it has ended
+        self._token = order.token
+        self._stage.open_for(order.token)
+        cpu_s = _cpu_s()
+        record = Record(pid=os.getpid(), ticks=self._ticks, token=order.token, cpu_s=cpu_s)
+        write_record(self._post.lock, record)
+        self._beat()
+        _forget_peak()  # a command's peak begins at ours too, since it begins as our fork
+        if order.kind is Kind.CALL:
+            ending, pid = self._call(order, cpu_s), None
+        else:
+            ending, pid = self._command(order)
+        ending = replace(ending, output=self._stage.close_for(order.token))
+        if ending.note is not None and "process" in ending.note:
+            self._stage.renew()
+        self._token = None
+        ended = Ended(token=order.token, ending=ending, pid=pid)
+        self._unsettled[order.token] = ended
+        self._post.channel.send(ended)
+
+    def _call(self, order: Run, cpu_s: float) -> Ending:
+        pid = os.getpid()
+        os.environ.update(mark.variables(order, self._post.job_file))
+        context.enter(self._context(order))
+        try:
+            ending = self._caller.run(order)
+        finally:
+            if os.getpid() != pid:
+                os._exit(0)  # a fork of the task came back here: only the worker itself reports
+            context.leave()
+        tidy.put_back(self._baseline)
+        left = procs.end_descendants(LEFTOVER_GRACE_S)
+        note = "; ".join(filter(None, [ending.note, left_behind(left)]))
+        return replace(ending, note=note or None, cpu_s=_cpu_s() - cpu_s, peak_rss=_peak())
+
+    def _command(self, order: Run) -> tuple[Ending, int | None]:
+        place = Place(
+            job_file=self._post.job_file,
+            attempt_lock=self._side / "locks" / order.token,
+            output=self._stage.fd,
+        )
+        return Command(order, place).run(self._listen)
+
+    def _listen(self, poll: select.poll, timeout_s: float | None) -> Why | None:
+        """Wait for the command and the dispatcher; return why the command is to be stopped, if it is."""
+        with contextlib.suppress(OSError):
+            poll.register(self._post.channel.fileno(), select.POLLIN)
+        poll.poll(min(timeout_s if timeout_s is not None else BEAT_S, BEAT_S) * 1000)
+        self._beat()
+        self._take_in()
+        return self._stop_ordered()
+
+    def _take_in(self) -> None:
+        try:
+            while (message := self._post.channel.receive()) is not None:
+                self._inbox.append(message)
+        except (EOFError, OSError):
+            os._exit(1)  # orphaned: what runs here is ended by the next recovery
+
+    def _stop_ordered(self) -> Why | None:
+        for message in list(self._inbox):
+            if isinstance(message, Stop):
+                self._inbox.remove(message)
+                if message.token == self._token:
+                    return message.why
+        return None
+
+    def _on_nudge(self, _signum: int, _frame: FrameType | None) -> None:
+        self._nudged = True
+        if (
+            self._caller.is_user_code and not self._asking.locked()
+        ):  # else looked for on entering, or by `_ask`
+            self._look_for_stop()
+
+    def _look_for_stop(self) -> None:
+        """Stop the running call if that was ordered; raises in it."""
+        if not self._nudged:
+            return
+        self._nudged = False
+        self._take_in()
+        if (why := self._stop_ordered()) is not None:
+            self._caller.stop(why)
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        """A task that signals its own process ends itself, and nothing else."""
+        if not self._caller.is_user_code:
+            return
+        if signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise _Signalled(f"signal {signum} ({procs.signal_name(signum)})")
+
+    def _context(self, order: Run) -> context.Context:
+        return context.Context(
+            id=order.job_id,
+            attempt=order.attempt,
+            max_attempts=order.max_attempts,
+            queue=order.queue,
+            name=order.name,
+            token=order.token,
+            pid=os.getpid(),
+            ask=self._ask,
+        )
+
+    def _ask(self, jobs: Sequence[NewJob]) -> list[Added]:
+        """Have jobs added by the dispatcher: one writer, and no connection in this process."""
+        with self._asking:
+            number = next(self._numbers)
+            self._post.channel.send(Ask(number=number, jobs=list(jobs)))
+            answer = self._await_answer(number)
+        if any(isinstance(message, Stop) for message in self._inbox):
+            signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
+        if answer.error is not None:
+            raise JobrunError(answer.error)
+        return answer.added
+
+    def _await_answer(self, number: int) -> Answer:
+        poll = select.poll()
+        poll.register(self._post.channel.fileno(), select.POLLIN)
+        end: float | None = None
+        while end is None or time.monotonic() < end:
+            message = self._post.channel.receive()
+            if message is None:
+                poll.poll(1000)
+            elif isinstance(message, Answer) and message.number == number:
+                return message
+            else:
+                self._inbox.append(message)
+                if isinstance(message, Greeting):
+                    # A new dispatcher: it answers if our question still lay in the socket, else nobody will.
+                    end = time.monotonic() + ANSWER_S
+        raise JobrunError("the dispatcher was replaced meanwhile; look whether the jobs were added")
+
+    def _beat(self) -> None:
+        locks.beat(self._side / "locks" / self._post.name)
+
+
+class _Signalled(Exception):
+    """A task sent its own process a signal that would have ended it."""
+
+
+def _cpu_s() -> float:
+    own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
+
+
+def _forget_peak() -> None:
+    """Let the peak of resident memory begin anew (proc(5), clear_refs: 5)."""
+    with contextlib.suppress(OSError):
+        fd = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"5")
+        finally:
+            os.close(fd)
+
+
+def _peak() -> int:
+    """Return the peak of resident memory in bytes since `_forget_peak`."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

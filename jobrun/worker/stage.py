@@ -1,0 +1,69 @@
+"""The descriptors and streams a call sees: input from nowhere, output into the attempt's file."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from jobrun.model import Output
+from jobrun.run import output
+
+
+class Stage:
+    """Standard input, output and error of this worker, replaced for good when it starts."""
+
+    def __init__(self, logs: Path, worker: str) -> None:
+        """Point 0 at nothing, and 1 and 2 at this worker's output file."""
+        self._logs = logs
+        self._path = logs / worker
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = output.open_output(self._path)
+        self._put_in_place()
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+        sys.stdout, sys.stderr = _writer(1), _writer(2)
+
+    def open_for(self, token: str) -> None:
+        """Make the file findable under the name of the attempt, so that its output can be followed."""
+        os.link(self._path, self._logs / token)
+
+    def close_for(self, token: str) -> Output:
+        """Return what the attempt printed, and empty the file for the next one."""
+        printed = output.collect(self.fd)
+        (self._logs / token).unlink(missing_ok=True)
+        if printed.size:
+            os.ftruncate(self.fd, 0)
+        self._restore()
+        return printed
+
+    def renew(self) -> None:
+        """Take a new file: something that escaped might still write into the old one."""
+        self._path.unlink(missing_ok=True)
+        os.close(self.fd)
+        self.fd = output.open_output(self._path)
+        self._put_in_place()
+
+    def _restore(self) -> None:
+        """Undo what a task did to descriptors 0 to 2."""
+        ours = os.fstat(self.fd)
+        for fd in (1, 2):
+            try:
+                found = os.fstat(fd)
+            except OSError:
+                self._put_in_place()
+                return
+            if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino):
+                self._put_in_place()
+                return
+
+    def _put_in_place(self) -> None:
+        os.dup2(self._null, 0)
+        os.dup2(self.fd, 1)
+        os.dup2(self.fd, 2)
+
+
+def _writer(fd: int) -> io.TextIOWrapper:
+    # Straight to the file: what was printed must be there when the process is killed.
+    raw = io.FileIO(fd, "w", closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
