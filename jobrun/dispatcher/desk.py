@@ -10,28 +10,22 @@ Facts that were heard are forgotten only after the COMMIT that holds them; nothi
 from __future__ import annotations
 
 import select
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 
 from jobrun.bell import Listener, Tone
-from jobrun.dispatcher import verdict
+from jobrun.dispatcher.books import Books, News, Told
 from jobrun.dispatcher.housekeeping import Housekeeping
 from jobrun.dispatcher.limits import Limits
 from jobrun.dispatcher.recovery import is_replaced
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
-from jobrun.lifecycle import settle
 from jobrun.log import Log
-from jobrun.model import Added, Ending, Job, Kind, WorkerRow
+from jobrun.model import Job, Kind
 from jobrun.paths import side_dir
-from jobrun.run.output import collect_file
 from jobrun.store import Store, open_store
-from jobrun.units import from_ms
 from jobrun.wire.channel import Channel, attach
 from jobrun.wire.messages import (
-    Answer,
     Ask,
     Drained,
     Ended,
@@ -46,33 +40,11 @@ from jobrun.wire.messages import (
     Run,
     Settled,
     Shutdown,
-)  # fmt: skip
+)
 
 SAFETY_S = 1.0  # the longest sleep, should a ring be lost or the clock be set
 PATIENCE_S = 10.0  # for the write lock
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # while the disk is full or the file is locked
-
-
-@dataclass(slots=True)
-class News:
-    """What was heard and is not committed yet."""
-
-    hired: list[tuple[Seat, Hired]] = field(default_factory=list)
-    ended: list[tuple[Seat, Ended]] = field(default_factory=list)
-    asked: list[tuple[Seat, Ask]] = field(default_factory=list)
-    gone: list[Gone] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.hired or self.ended or self.asked or self.gone)
-
-
-@dataclass(slots=True)
-class Told:
-    """What is to be told once it is committed."""
-
-    claimed: list[Job] = field(default_factory=list)
-    answers: list[tuple[Seat, Answer]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)  # for the log
 
 
 def run(settings: Settings, control: Channel, world: World) -> int:
@@ -83,7 +55,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
             if store.created:
                 log.say(f"made a job file at {settings.path}")
             Desk(settings, store, control, world, log).run()
-    except (JobFileUnusable, JobrunError) as error:
+    except JobrunError as error:
         log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
         return error.exit_code
     return 0
@@ -102,6 +74,7 @@ class Desk:
         self._opened = settings.path.stat()
         self._seats: dict[str, Seat] = {}
         self._news = News()
+        self._books = Books(settings, store, world)
         self._limits = Limits(settings, control, world)
         self._housekeeping = Housekeeping(store, log, now=world.now, spread=world.spread)
         self._bell = Listener(self._side, Tone.WORK)
@@ -110,6 +83,7 @@ class Desk:
         self._paused_until = 0.0
         self._is_open = True
         self._is_drained = False
+        self._is_noted = False  # that we shut down
         self._environment = lru_cache(maxsize=64)(store.ledger.environment)
 
     def run(self) -> None:
@@ -135,7 +109,8 @@ class Desk:
     def _work(self) -> None:
         """Commit what is new and claim what is due; on a full disk keep all of it for later."""
         try:
-            self._tell(self._commit())
+            self._note_shutdown()
+            self._commit()
             self._look_for_cancels()
             self._housekeeping.do_round(self._seats.keys(), monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
@@ -146,6 +121,12 @@ class Desk:
         self._pause_s = 0.0
         if is_replaced(self._settings.path, self._opened):
             raise JobFileUnusable(f"`{self._settings.path}` was replaced or removed under the workers")
+
+    def _note_shutdown(self) -> None:
+        """Write down that the group stops: what dies from here on was interrupted."""
+        if self._limits.is_stopping and not self._is_noted:
+            self._store.workers.stopping(self._settings.group_pid, now=self._world.now())
+            self._is_noted = True
 
     def _hear(self) -> None:
         try:
@@ -167,7 +148,6 @@ class Desk:
                     self._control.send(Noted(name=message.name))
             case Shutdown():
                 self._limits.shut_down(hurry=message.hurry)
-                self._store.workers.stopping(self._settings.group_pid, now=self._world.now())
 
     def _seat(self, hired: Hired) -> None:
         channel = attach(self._control.take_descriptor(), self._side / "spool")
@@ -200,77 +180,12 @@ class Desk:
         if seat.job is not None and seat.job.token not in hello.unsettled:
             self._send(seat, self._order(seat.job))
 
-    def _commit(self) -> Told:
-        """Write all news and the claims of free workers in one transaction."""
-        free = [seat.name for seat in self._seats.values() if seat.is_free]
-        if not self._news and not (free and self._is_something_due()):
-            return Told()
-        news, told = self._news, Told()
-        with self._store.group():
-            for _, hired in news.hired:
-                self._store.workers.join(self._row(hired))
-            self._settle_all(news, told)
-            for seat, ask in news.asked:
-                told.answers.append((seat, self._add(ask)))
-            told.claimed = self._claim(news)
-        return told
-
-    def _settle_all(self, news: News, told: Told) -> None:
-        for seat, ended in news.ended:
-            if seat.job is not None and seat.job.token == ended.token:
-                told.lines += self._settle(seat.job, ended.ending, pid=ended.pid or seat.pid)
-        for gone in news.gone:
-            seat = self._seats[gone.name]
-            is_settled = any(ended.token == (seat.job and seat.job.token) for _, ended in news.ended)
-            if seat.job is not None and not is_settled:
-                told.lines += self._settle(seat.job, self._death(seat, gone), pid=seat.pid)
-            self._store.workers.leave(gone.name)
-
-    def _settle(self, job: Job, ending: Ending, *, pid: int) -> list[str]:
-        now = self._world.now()
-        becomes = settle(job, ending, now, self._world.spread())
-        if not self._store.endings.settle(job, ending, becomes, now=now, pid=pid):
-            return [
-                f"job {job.id} attempt {job.attempt}: {ending.outcome} came too late, ended otherwise before"
-            ]
-        if not becomes.state.is_final or becomes.state in ("failed", "crashed"):
-            return [
-                f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
-            ]
-        return []
-
-    def _death(self, seat: Seat, gone: Gone) -> Ending:
-        assert seat.job is not None
-        if gone.last_token is None or gone.last_token != seat.job.token:
-            return verdict.NEVER_BEGAN
-        output = collect_file(self._side / "logs" / gone.last_token)
-        return verdict.of_death(gone, seat.why, is_stopping=self._limits.is_stopping, output=output)
-
-    def _add(self, ask: Ask) -> Answer:
-        added: list[Added] = self._store.intake.add(ask.jobs, now=self._world.now())
-        return Answer(number=ask.number, added=added)
-
-    def _claim(self, news: News) -> list[Job]:
-        """Claim for every worker that is free once the news are written."""
-        if self._limits.is_stopping or self._is_drained:
-            return []
-        gone = {one.name for one in news.gone}
-        ended = {
-            seat.name for seat, one in news.ended if seat.job is not None and seat.job.token == one.token
-        }
-        free = [
-            seat.name
-            for seat in self._seats.values()
-            if seat.name not in gone
-            and (seat.is_free or (seat.name in ended and not seat.is_doomed and seat.is_greeted))
-        ]
-        if not free:
-            return []
-        now = self._world.now()
-        self._store.queue.promote(now=now)
-        return self._store.queue.claim(
-            free, queues=self._settings.queues, now=now, new_token=self._world.new_token
-        )
+    def _commit(self) -> None:
+        claims = not self._limits.is_stopping and not self._is_drained
+        is_wanted = claims and any(seat.is_free for seat in self._seats.values())
+        if self._news or (is_wanted and self._books.is_something_due()):
+            stopping = self._limits.is_stopping
+            self._tell(self._books.commit(self._news, self._seats, claims=claims, is_stopping=stopping))
 
     def _tell(self, told: Told) -> None:
         """Apply what is committed, and say it to those who wait for it."""
@@ -278,7 +193,7 @@ class Desk:
         for seat, _ in news.hired:
             self._find_running(seat)
         for seat, ended in news.ended:
-            if seat.job is not None and seat.job.token == ended.token:
+            if seat.runs(ended.token):
                 seat.end()
             self._send(seat, Settled(token=ended.token))
         for seat, answer in told.answers:
@@ -350,14 +265,7 @@ class Desk:
         is_full = len(self._seats) >= self._settings.workers and all(
             s.is_greeted for s in self._seats.values()
         )
-        return self._settings.burst and is_full and not self._is_something_due()
-
-    def _is_something_due(self) -> bool:
-        if self._limits.is_stopping:
-            return False
-        due_at = self._store.queue.next_due()
-        is_due = due_at is not None and due_at <= self._world.now()
-        return is_due or self._store.queue.has_ready(self._settings.queues)
+        return self._settings.burst and is_full and not self._books.is_something_due()
 
     def _timeout_s(self) -> float:
         monotonic = self._world.monotonic()
@@ -380,15 +288,3 @@ class Desk:
             self._poll.unregister(seat.channel.fileno())
         except (KeyError, ValueError):
             return
-
-    def _row(self, hired: Hired) -> WorkerRow:
-        started_at: datetime = from_ms(hired.started_at)
-        return WorkerRow(
-            name=hired.name,
-            number=hired.number,
-            pid=hired.pid,
-            group_pid=self._settings.group_pid,
-            queues=self._settings.queues,
-            started_at=started_at,
-            stopping_at=None,
-        )

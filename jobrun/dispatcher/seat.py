@@ -28,7 +28,14 @@ class Seat:
 
     @property
     def is_free(self) -> bool:
-        return self.job is None and self.is_greeted and not self.is_doomed
+        return self.can_take(is_done=self.job is None)
+
+    def can_take(self, *, is_done: bool) -> bool:
+        """Say whether this worker may get a job, given that its own is done or that it has none."""
+        return (is_done or self.job is None) and self.is_greeted and not self.is_doomed
+
+    def runs(self, token: str) -> bool:
+        return self.job is not None and self.job.token == token
 
     def begin(self, job: Job, *, monotonic: float, used_s: float = 0.0) -> None:
         """Take a job; `used_s` of its time are over already when a new dispatcher finds it running."""

@@ -1,0 +1,152 @@
+"""The workers of a group: hired, reaped, swept, told of, and forgotten once that is committed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobrun import locks, procs
+from jobrun.locks.records import read_record
+from jobrun.wire.channel import Channel
+from jobrun.wire.messages import Gone, Hired
+
+SWEEP_GRACE_S = 2.0  # between TERM and KILL for what a dead worker left behind
+TELL_AGAIN_S = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Slot:
+    """One forked worker. It holds our copies of its lock and of the dispatcher's end of its socket."""
+
+    name: str
+    number: int
+    pid: int
+    lock: int
+    end: socket.socket
+    started_at: float  # wall clock, seconds
+    oom_kills: int | None
+    is_doomed: bool = False  # killed on request: what it leaves is killed without grace
+    gone: Gone | None = None  # reaped
+    is_swept: bool = False
+    told_at: float | None = None  # monotonic: when the dispatcher was last told of its end
+
+    def close(self) -> None:
+        os.close(self.lock)
+        self.end.close()
+
+
+class Crew:
+    """All workers of a group, the ended ones until the dispatcher has noted their end."""
+
+    def __init__(self, side: Path, fork: Callable[[Callable[[], int], socket.socket], int]) -> None:
+        """`fork(main, not_for_it)` starts a child that runs `main` with one socket closed."""
+        self.by_number: dict[int, Slot] = {}
+        self.ended: list[Slot] = []
+        self._side = side
+        self._fork = fork
+        self._kill_at: float | None = None
+
+    def hire(self, number: int, work: Callable[[str, int, Channel], int]) -> Slot:
+        """Fork a worker that runs `work(name, lock, channel)`, its lock taken before the fork."""
+        name = f"w{secrets.token_hex(6)}"
+        lock = locks.take(self._side / "locks" / name)
+        assert lock is not None, "a name is used once"
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel = Channel(theirs, self._side / "spool")
+        pid = self._fork(lambda: work(name, lock, channel), ours)
+        theirs.close()
+        slot = Slot(
+            name=name,
+            number=number,
+            pid=pid,
+            lock=lock,
+            end=ours,
+            started_at=time.time(),
+            oom_kills=procs.oom_kills(),
+        )
+        self.by_number[number] = slot
+        return slot
+
+    def all(self) -> list[Slot]:
+        return [*self.by_number.values(), *self.ended]
+
+    def named(self, name: str) -> Slot | None:
+        """Return a worker that is not reaped yet, so that its pid is still its own."""
+        return next((slot for slot in self.by_number.values() if slot.name == name), None)
+
+    def with_pid(self, pid: int) -> Slot | None:
+        return next((slot for slot in self.by_number.values() if slot.pid == pid), None)
+
+    def buried(self, slot: Slot, status: int, usage: resource.struct_rusage) -> None:
+        """Note that a worker was reaped, and what its last attempt had used."""
+        del self.by_number[slot.number]
+        record = read_record(self._side / "locks" / slot.name)
+        before_s = 0.0 if record is None else record.cpu_s
+        slot.gone = Gone(
+            name=slot.name,
+            status=status,
+            last_token=None if record is None else record.token,
+            cpu_s=max(usage.ru_utime + usage.ru_stime - before_s, 0.0),
+            peak_rss=usage.ru_maxrss * 1024,
+            out_of_memory=_rose(slot.oom_kills, procs.oom_kills()),
+        )
+        self.ended.append(slot)
+
+    def is_sweeping(self) -> bool:
+        return any(not slot.is_swept for slot in self.ended)
+
+    def sweep(self, others: set[int]) -> None:
+        """End the orphans of dead workers: all our children that are neither workers nor `others`."""
+        unswept = [slot for slot in self.ended if not slot.is_swept]
+        if not unswept:
+            return
+        known = others | {slot.pid for slot in self.by_number.values()}
+        left = [pid for pid in procs.children() if pid not in known]
+        if not left:
+            self._kill_at = None
+            for slot in unswept:
+                slot.is_swept = True
+            return
+        if self._kill_at is None:
+            grace_s = 0.0 if any(slot.is_doomed for slot in unswept) else SWEEP_GRACE_S
+            self._kill_at = time.monotonic() + grace_s
+            procs.send(left, signal.SIGTERM)
+        if time.monotonic() >= self._kill_at:
+            procs.send(left, signal.SIGKILL)
+
+    def to_tell(self) -> list[Gone]:
+        """Return the ends that the dispatcher is to hear of, now or again."""
+        now = time.monotonic()
+        due = [s for s in self.ended if s.is_swept and (s.told_at is None or now - s.told_at >= TELL_AGAIN_S)]
+        for slot in due:
+            slot.told_at = now
+        return [slot.gone for slot in due if slot.gone is not None]
+
+    def tell_anew(self) -> None:
+        """A new dispatcher has heard of no end yet."""
+        for slot in self.ended:
+            slot.told_at = None
+
+    def forget(self, name: str) -> None:
+        """Give up what we kept of a worker whose end is committed."""
+        for slot in [slot for slot in self.ended if slot.name == name]:
+            self.ended.remove(slot)
+            (self._side / "locks" / name).unlink(missing_ok=True)
+            (self._side / "logs" / name).unlink(missing_ok=True)
+            slot.close()
+
+
+def introduction(slot: Slot) -> Hired:
+    """Return the message by which a dispatcher learns of a worker."""
+    return Hired(name=slot.name, number=slot.number, pid=slot.pid, started_at=round(slot.started_at * 1000))
+
+
+def _rose(before: int | None, after: int | None) -> bool | None:
+    return None if before is None or after is None else after > before

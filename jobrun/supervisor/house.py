@@ -1,0 +1,291 @@
+"""The supervisor's loop: keep the dispatcher and the workers alive until told to end them."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from jobrun import dispatcher, procs, worker
+from jobrun.dispatcher.settings import Settings as DeskSettings
+from jobrun.dispatcher.settings import World
+from jobrun.log import Log
+from jobrun.paths import side_dir
+from jobrun.run.trust import check_import_paths
+from jobrun.signals import NUDGE, Signals, print_stacks_on_quit, stand_apart
+from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
+from jobrun.supervisor.pauses import Pauses
+from jobrun.supervisor.settings import Settings
+from jobrun.wire.channel import Channel, pair
+from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Shutdown
+
+SWEEP_EVERY_S = 0.02
+_FATAL = (4, 5)  # exit codes of a dispatcher that no other would do better than
+_BUG = 70
+_SIGNALS = [
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGCHLD,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+]
+
+
+def run(settings: Settings) -> int:
+    """Run a group of workers until a signal ends it; return the exit code.
+
+    Raises `Refused` for an import path that others can write.
+    """
+    return House(settings).run()
+
+
+class House:
+    """One group: its dispatcher, its crew, and how far its end has got."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._side = side_dir(settings.path)
+        self._log = Log("supervisor")
+        self._import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
+        self._crew = Crew(self._side, self._fork)
+        self._pauses = Pauses(settings.workers + 1)  # 0: the dispatcher's
+        self._dispatcher_pid = 0
+        self._generation = 0
+        self._control: Channel | None = None
+        self._is_open = False  # the store was opened once, so there is something to work for
+        self._stops = 0  # how often we were asked to stop
+        self._is_drained = False
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Serve until a signal, a burst or a fault ends the group."""
+        procs.adopt_orphans()
+        self._signals = Signals(_SIGNALS)
+        while self._exit_code is None:
+            self._keep_dispatcher()
+            self._keep_workers()
+            self._wait()
+            self._hear_signals()
+            self._hear_dispatcher()
+            self._reap()
+            self._crew.sweep({self._dispatcher_pid})
+            for gone in self._crew.to_tell():
+                self._send(gone)
+        self._end_all()
+        return self._exit_code
+
+    def _keep_dispatcher(self) -> None:
+        if self._dispatcher_pid or not self._pauses.is_over(0):
+            return
+        self._generation += 1
+        ours, theirs = pair(self._side / "spool")
+        self._dispatcher_pid = self._fork(lambda: self._be_dispatcher(theirs), ours)
+        self._control = ours
+        theirs.close()
+        self._pauses.began(0)
+        if self._stops:
+            self._send(Shutdown(hurry=self._stops > 1))
+        for slot in self._crew.all():
+            self._introduce(slot)
+        self._crew.tell_anew()
+
+    def _be_dispatcher(self, control: Channel) -> int:
+        settings = DeskSettings(
+            path=self._settings.path,
+            workers=self._settings.workers,
+            queues=self._settings.queues,
+            burst=self._settings.burst,
+            drain_s=self._settings.drain_s,
+            grace_s=self._settings.grace_s,
+            group_pid=os.getppid(),
+            generation=self._generation,
+        )
+        return dispatcher.run(settings, control, World())
+
+    def _introduce(self, slot: Slot) -> None:
+        self._send(introduction(slot), descriptor=slot.end.fileno())
+
+    def _keep_workers(self) -> None:
+        if self._is_drained:
+            if not self._crew.all() and self._control is not None:
+                self._control.hang_up()  # the dispatcher ends, and with it the group
+            return
+        if not self._is_open or self._stops:
+            return
+        for number in range(1, self._settings.workers + 1):
+            if number not in self._crew.by_number and self._pauses.is_over(number):
+                self._pauses.began(number)
+                self._introduce(self._crew.hire(number, self._be_worker))
+
+    def _be_worker(self, name: str, lock: int, channel: Channel) -> int:
+        post = worker.Post(
+            name=name,
+            job_file=self._settings.path,
+            channel=channel,
+            lock=lock,
+            import_paths=self._import_paths,
+        )
+        worker.run(post)
+        return 0
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._signals.fileno(), select.POLLIN)
+        if self._control is not None:
+            poll.register(self._control.fileno(), select.POLLIN)
+        timeout_s = self._timeout_s()
+        poll.poll(None if timeout_s is None else max(timeout_s, 0) * 1000)
+
+    def _timeout_s(self) -> float | None:
+        """Return how long there is nothing to do unless something comes; None for ever."""
+        if self._crew.is_sweeping():
+            return SWEEP_EVERY_S
+        waits = [TELL_AGAIN_S] if self._crew.ended else []
+        if not self._dispatcher_pid:
+            waits.append(self._pauses.left_s(0))
+        if self._is_open and not self._stops and not self._is_drained:
+            numbers = range(1, self._settings.workers + 1)
+            waits += [self._pauses.left_s(n) for n in numbers if n not in self._crew.by_number]
+        return min(waits, default=None)
+
+    def _hear_signals(self) -> None:
+        for signum in self._signals.take():
+            if signum in (signal.SIGTERM, signal.SIGINT):
+                self._stop(signum)
+            elif signum == signal.SIGQUIT:
+                self._print_stacks()
+
+    def _stop(self, signum: int) -> None:
+        self._stops += 1
+        if self._stops == 1:
+            self._log.say(
+                f"stopping: running jobs have {self._settings.drain_s:g} s; a second signal hurries"
+            )
+        elif self._stops == 2:
+            self._log.say("hurrying: running jobs are interrupted")
+        elif signum == signal.SIGINT:
+            self._exit_code = 128 + signum
+        if not self._is_open:
+            self._exit_code = 0
+        self._send(Shutdown(hurry=self._stops > 1))
+
+    def _print_stacks(self) -> None:
+        faulthandler.dump_traceback(self._log.fd)
+        for pid in [self._dispatcher_pid, *(slot.pid for slot in self._crew.by_number.values())]:
+            if pid:
+                os.kill(pid, signal.SIGQUIT)
+
+    def _hear_dispatcher(self) -> None:
+        if self._control is None:
+            return
+        with contextlib.suppress(EOFError, OSError):  # its end is noticed by reaping it
+            while (message := self._control.receive()) is not None:
+                self._obey(message)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Opened():
+                self._is_open = True
+            case Nudge():
+                self._signal_worker(message.name, NUDGE)
+            case Kill():
+                self._signal_worker(message.name, signal.SIGKILL)
+            case Noted():
+                self._crew.forget(message.name)
+            case Drained():
+                self._is_drained = True
+
+    def _signal_worker(self, name: str, signum: int) -> None:
+        slot = self._crew.named(name)
+        if slot is not None:
+            slot.is_doomed |= signum == signal.SIGKILL
+            os.kill(slot.pid, signum)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._dispatcher_pid:
+                self._dispatcher_ended(os.waitstatus_to_exitcode(status))
+            elif (slot := self._crew.with_pid(pid)) is not None:
+                self._crew.buried(slot, status, usage)
+                self._worker_ended(slot, os.waitstatus_to_exitcode(status))
+
+    def _dispatcher_ended(self, code: int) -> None:
+        assert self._control is not None
+        self._hear_dispatcher()  # what it said before its end still counts
+        self._control.close()
+        self._control, self._dispatcher_pid = None, 0
+        if code in _FATAL:
+            self._exit_code = code
+        elif self._is_drained and not self._crew.all():
+            self._exit_code = 0
+        else:
+            pause_s = self._pauses.ended(0)
+            self._log.say(f"dispatcher {_in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
+
+    def _worker_ended(self, slot: Slot, code: int) -> None:
+        if slot.is_doomed or self._stops or self._is_drained:
+            self._pauses.forgive(slot.number)
+            return
+        pause_s = self._pauses.ended(slot.number)
+        self._log.say(f"worker {slot.number} ({slot.name}) {_in_words(code)}; replaced in {pause_s:g} s")
+
+    def _end_all(self) -> None:
+        """Leave nobody behind when the group ends early."""
+        for pid in [self._dispatcher_pid, *(slot.pid for slot in self._crew.by_number.values())]:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        procs.kill_descendants()
+
+    def _send(self, message: Message, *, descriptor: int | None = None) -> None:
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # what matters is said again to the next one
+                self._control.send(message, descriptor=descriptor)
+
+    def _fork(self, main: Callable[[], int], not_for_it: Channel | socket.socket) -> int:
+        """Fork a child that runs `main` with nothing of its siblings; return its pid."""
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            procs.die_with(parent)
+            stand_apart()
+            self._let_go(not_for_it)
+            print_stacks_on_quit(self._log.fd)
+            _end_process(main())
+        except BaseException:  # noqa: BLE001 -- nothing of the parent's stack may run in the child
+            sys.excepthook(*sys.exc_info())
+            _end_process(_BUG)
+
+    def _let_go(self, not_for_it: Channel | socket.socket) -> None:
+        """Close in a child what belongs to its siblings: their locks must not outlive them."""
+        not_for_it.close()
+        if self._control is not None:
+            self._control.close()
+        for slot in self._crew.all():
+            slot.close()
+
+
+def _in_words(code: int) -> str:
+    return f"exit {code}" if code >= 0 else procs.signal_name(-code)
+
+
+def _end_process(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
