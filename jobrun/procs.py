@@ -45,10 +45,10 @@ def children() -> list[int]:
     return _children_of(os.getpid())
 
 
-def descendants() -> list[int]:
-    """Return all living processes below this one."""
+def descendants(roots: Iterable[int] | None = None) -> list[int]:
+    """Return all processes below this one, or some children with all that is below them."""
     found: list[int] = []
-    waiting = children()
+    waiting = children() if roots is None else list(roots)
     while waiting:
         pid = waiting.pop()
         found.append(pid)

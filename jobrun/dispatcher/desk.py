@@ -23,7 +23,7 @@ from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
 from jobrun.log import Log
 from jobrun.model import Job, Kind
 from jobrun.paths import side_dir
-from jobrun.store import Store, open_store
+from jobrun.store import Store, check_for_workers, open_store
 from jobrun.wire.channel import Channel, attach
 from jobrun.wire.messages import (
     Ask,
@@ -52,6 +52,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     log = Log("dispatcher")
     try:
         with open_store(settings.path, create=True, patience_s=PATIENCE_S) as store:
+            check_for_workers(settings.path)
             if store.created:
                 log.say(f"made a job file at {settings.path}")
             Desk(settings, store, control, world, log).run()
@@ -112,7 +113,7 @@ class Desk:
             self._note_shutdown()
             self._commit()
             self._look_for_cancels()
-            self._housekeeping.do_round(self._seats.keys(), monotonic=self._world.monotonic())
+            self._housekeeping.do_round(self._seats.values(), monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
             self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
             self._paused_until = self._world.monotonic() + self._pause_s

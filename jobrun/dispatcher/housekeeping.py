@@ -10,12 +10,13 @@ from pathlib import Path
 from jobrun import locks
 from jobrun.dispatcher import verdict
 from jobrun.dispatcher.recovery import Recovery
+from jobrun.dispatcher.seat import Seat
 from jobrun.lifecycle import settle
 from jobrun.locks.roles import Role
 from jobrun.log import Log
 from jobrun.model import Job, WorkerRow
 from jobrun.paths import side_dir
-from jobrun.run.output import collect_file
+from jobrun.run.output import collect_file, thin_out
 from jobrun.store import Store
 
 EVERY_S = 2.0
@@ -42,13 +43,15 @@ class Housekeeping:
     def next_at(self) -> float:
         return self._next_at
 
-    def do_round(self, own: Collection[str], *, monotonic: float) -> None:
-        """Do what is due; `own` are the workers of this group, which look after themselves."""
+    def do_round(self, seats: Collection[Seat], *, monotonic: float) -> None:
+        """Do what is due; the workers of this group look after themselves."""
         if monotonic < self._next_at:
             return
         self._next_at = monotonic + EVERY_S
+        self._thin_out(seats)
         if not self._role.try_to_take():
             return
+        own = {seat.name for seat in seats}
         self._store.queue.expire(now=self._now())
         self._settle_lost(own, monotonic)
         self._strike_off_dead(own)
@@ -61,6 +64,12 @@ class Housekeeping:
         if self._role.try_to_take():
             self._store.checkpoint()
             self._role.give_up()
+
+    def _thin_out(self, seats: Collection[Seat]) -> None:
+        """Keep the output of our own running jobs from filling the disk."""
+        for seat in seats:
+            if seat.job is not None and seat.job.token is not None:
+                thin_out(self._side / "logs" / seat.job.token)
 
     def _settle_lost(self, own: Collection[str], monotonic: float) -> None:
         workers = {worker.name: worker for worker in self._store.workers.all()}

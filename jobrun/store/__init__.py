@@ -16,13 +16,14 @@ from jobrun.store.database import Database
 from jobrun.store.endings import Endings
 from jobrun.store.intake import Intake
 from jobrun.store.ledger import Ledger
+from jobrun.store.opening import check_for_workers
 from jobrun.store.orders import Orders
 from jobrun.store.queue import Queue
 from jobrun.store.workers import Workers
 
 PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
 
-__all__ = ["Store", "open_store", "store_exists"]
+__all__ = ["Store", "check_for_workers", "open_store", "store_exists"]
 
 
 class Store:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jobrun.errors import JobFileUnusable, Refused
 from jobrun.locks.gate import Gate
 from jobrun.paths import side_dir
+from jobrun.store import medium
 from jobrun.store.database import Database
 from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
 
@@ -97,6 +98,16 @@ def check_file(path: Path) -> None:
     _check_owner(path, here)
     _check_mode(path, here, hint=f"chmod 600 {path}")
     check_folders(path)
+
+
+def check_for_workers(path: Path) -> None:
+    """Refuse what a group of workers must not run from: a network, or to root somebody else's file."""
+    medium.check(path.parent)
+    if os.geteuid() == 0 and path.stat().st_uid != 0:
+        raise Refused(
+            f"`{path}` belongs to uid {path.stat().st_uid}, and its jobs would run as root",
+            hint="run the workers as that user",
+        )
 
 
 def check_folders(path: Path) -> None:
@@ -190,15 +201,17 @@ def _fill(draft: Path) -> None:
 
 
 def _make_folder(path: Path) -> None:
+    """Make our own folder where it is missing; any other that is missing is a mistyped path."""
     folder = path.parent
     try:
-        folder.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        if not folder.is_dir():
-            raise JobFileUnusable(f"`{folder}` is not a directory") from None
+        if folder.name == "jobrun":
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            raise JobFileUnusable(f"there is no directory `{folder}`", hint=f"mkdir -m 700 {folder}")
     except OSError as error:
         raise JobFileUnusable(f"cannot make `{folder}`: {error.strerror}") from None
     check_folders(path)
+    medium.check(folder)
 
 
 def _make_empty(draft: Path) -> None:

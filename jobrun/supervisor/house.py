@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from jobrun import dispatcher, procs, worker
@@ -44,7 +45,7 @@ def run(settings: Settings) -> int:
 
     Raises `Refused` for an import path that others can write.
     """
-    return House(settings).run()
+    return House(replace(settings, path=settings.path.absolute())).run()
 
 
 class House:

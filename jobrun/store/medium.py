@@ -1,0 +1,38 @@
+"""Where a job file may lie: WAL needs shared memory, which network file systems do not have.
+
+On NFS, SMB, 9p, virtiofs and FUSE mounts two processes see different files (sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jobrun.errors import JobFileUnusable
+
+_NETWORKED = ("nfs", "cifs", "smb", "9p", "virtiofs", "fuse", "ceph", "afs", "lustre", "gfs2", "glusterfs")
+
+
+def check(folder: Path) -> None:
+    """Raise `JobFileUnusable` if a folder lies on a file system that cannot hold a job file."""
+    kind = file_system(folder, Path("/proc/self/mountinfo"))
+    if kind.startswith(_NETWORKED) and kind != "fuseblk":  # fuseblk: a local disk
+        raise JobFileUnusable(
+            f"`{folder}` lies on {kind}, which cannot hold a job file",
+            hint="name one on a local disk with --db PATH",
+        )
+
+
+def file_system(folder: Path, mounts: Path) -> str:
+    """Return the type of the file system that a folder lies on, "" if unknown (proc(5), mountinfo)."""
+    try:
+        device = folder.stat().st_dev
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in lines:
+        fields, _, behind = line.partition(" - ")
+        if fields.split()[2] == wanted:
+            return behind.split()[0]
+    return ""
