@@ -86,7 +86,7 @@ def _crashed(job: Job, ending: Ending, now: datetime, spread: float) -> Settleme
         reason = f"poison: its worker died {crashes} times in a row"
         return Settlement(state=State.CRASHED, failures=failures, crashes=crashes, reason=reason)
     if job.on_crash is OnCrash.RETRY and failures <= job.retries:
-        return _again(job, ending, now, spread, failures=failures, crashes=crashes)
+        return _again(job, ending, now, spread, crashes=crashes)
     return Settlement(state=State.CRASHED, failures=failures, crashes=crashes, reason=ending.cause)
 
 
@@ -96,12 +96,11 @@ def _failed(job: Job, ending: Ending, now: datetime, spread: float) -> Settlemen
         return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
     if ending.is_permanent or failures > job.retries:
         return Settlement(state=State.FAILED, failures=failures, reason=ending.cause)
-    return _again(job, ending, now, spread, failures=failures, crashes=0)
+    return _again(job, ending, now, spread, crashes=0)
 
 
-def _again(  # noqa: PLR0913 -- the six facts a retry hangs on
-    job: Job, ending: Ending, now: datetime, spread: float, *, failures: int, crashes: int
-) -> Settlement:
+def _again(job: Job, ending: Ending, now: datetime, spread: float, *, crashes: int) -> Settlement:
+    failures = job.failures + 1
     wait_s = ending.retry_in_s
     if wait_s is None:
         wait_s = retry_delay_s(
