@@ -193,12 +193,13 @@ pip_install() { # ENVIRONMENT WORD...
     environment=$1
     shift
     run "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
-        fail 'pip could not install the packages; it says why above' 'it needs a package index that it can reach'
+        fail 'pip could not install the packages' 'pip says why above; it fetches them from the index that it is set to use'
 }
 
 install_copy() { # ENVIRONMENT: builds from a copy, so that nothing is left in the checkout
     make_environment "$1"
-    run mkdir -p -- "$1/source"
+    run rm -rf -- "$1/source"
+    run mkdir -- "$1/source"
     run cp -R pyproject.toml README.md LICENSE jobrun "$1/source/"
     pip_install "$1" "$1/source"
     run rm -rf -- "$1/source"
