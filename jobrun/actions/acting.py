@@ -18,22 +18,28 @@ FINAL = frozenset(state for state in State if state.is_final)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A job to which something could not be done, as it is, and why: `job 5 is running`."""
+
+    job: Job
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """How many jobs were changed, which if they were named, and those that could not be, as they are."""
+    """How many jobs were changed, which if they were named, and those that were not."""
 
     count: int
     ids: tuple[int, ...] = ()
-    refused: tuple[Job, ...] = ()
+    refused: tuple[Refusal, ...] = ()
 
 
 def retry(store: Store, ids: Sequence[int], *, now: datetime) -> Changed:
     """Queue jobs again that failed, crashed, were cancelled or expired; their retries count afresh.
 
-    Raises `NoSuchJob` before anything is changed, and `NotDone` if another job has the key of one.
+    One whose key another job has taken meanwhile is refused. Raises `NoSuchJob` before anything is changed.
     """
-    jobs = [get(store, job_id) for job_id in dict.fromkeys(ids)]
-    done = tuple(store.orders.retry([job.id for job in jobs], now=now))
-    return Changed(count=len(done), ids=done, refused=tuple(job for job in jobs if job.id not in done))
+    return _retry(store, [get(store, job_id) for job_id in dict.fromkeys(ids)], now=now)
 
 
 def cancel(store: Store, ids: Sequence[int], *, now: datetime) -> Changed:
@@ -44,23 +50,22 @@ def cancel(store: Store, ids: Sequence[int], *, now: datetime) -> Changed:
     jobs = [get(store, job_id) for job_id in dict.fromkeys(ids)]
     after = {job.id: store.orders.cancel(job.id, now=now) or job for job in jobs if not job.state.is_final}
     done = tuple(job.id for job in after.values() if job.state in {State.CANCELLED, State.RUNNING})
-    return Changed(
-        count=len(done),
-        ids=done,
-        refused=tuple(after.get(job.id, job) for job in jobs if job.id not in done),
-    )
+    refused = tuple(refusal(after.get(job.id, job)) for job in jobs if job.id not in done)
+    return Changed(count=len(done), ids=done, refused=refused)
+
+
+def refusal(job: Job) -> Refusal:
+    """Refuse a job for the state that it is in."""
+    return Refusal(job=job, why=f"job {job.id} is {job.state}")
 
 
 def retry_all(store: Store, which: JobFilter, *, now: datetime, tell: Callable[[int], None]) -> Changed:
-    """Queue all jobs again that match, in batches; `tell` hears the size of each.
-
-    A job whose key another one has taken meanwhile is refused and stops nothing.
-    """
-    count, refused = 0, list[Job]()
+    """Queue all jobs again that match, in batches; `tell` hears the size of each."""
+    count, refused = 0, list[Refusal]()
     for batch in _batches(store, which):
-        done, held_up = _retry_batch(store, batch, now=now)
-        count += done
-        refused += held_up
+        changed = _retry(store, batch, now=now)
+        count += changed.count
+        refused += changed.refused
         tell(len(batch))
     return Changed(count=count, refused=tuple(refused))
 
@@ -81,11 +86,17 @@ def _batches(store: Store, which: JobFilter) -> Iterator[list[Job]]:
         yield jobs
 
 
-def _retry_batch(store: Store, batch: Sequence[Job], *, now: datetime) -> tuple[int, list[Job]]:
-    try:
-        return len(store.orders.retry([job.id for job in batch], now=now)), []
-    except NotDone:
-        if len(batch) == 1:
-            return 0, list(batch)
-    parts = [_retry_batch(store, [job], now=now) for job in batch]
-    return sum(count for count, _ in parts), [job for _, refused in parts for job in refused]
+def _retry(store: Store, jobs: Sequence[Job], *, now: datetime) -> Changed:
+    """Queue jobs again in one commit; those with a key one by one, for another may have taken it."""
+    done, refused = list[int](), list[Refusal]()
+    with store.group():
+        done += store.orders.retry([job.id for job in jobs if job.key is None], now=now)
+        for job in jobs:
+            if job.key is not None:
+                try:
+                    done += store.orders.retry([job.id], now=now)
+                except NotDone as error:
+                    refused.append(Refusal(job=job, why=error.message))
+    known = {*done, *(each.job.id for each in refused)}
+    refused += [refusal(job) for job in jobs if job.id not in known]
+    return Changed(count=len(done), ids=tuple(sorted(done)), refused=tuple(refused))

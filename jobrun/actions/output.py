@@ -107,7 +107,7 @@ class LiveOutput:
             if cut := self._hole():
                 self._offset += cut
                 yield cut_line(cut, chunk)
-            chunk = os.pread(self._fd, CHUNK, self._offset)
+            chunk = os.pread(self._fd, min(CHUNK, self._filled()), self._offset)
             if not chunk:
                 return
             self._offset += len(chunk)
@@ -126,8 +126,15 @@ class LiveOutput:
         os.close(self._fd)
 
     def _hole(self) -> int:
+        """Return how many bytes from here on are missing."""
         with contextlib.suppress(OSError):  # ENXIO: no data behind the offset
             return os.lseek(self._fd, self._offset, os.SEEK_DATA) - self._offset
+        return 0
+
+    def _filled(self) -> int:
+        """Return how many bytes from here on are there."""
+        with contextlib.suppress(OSError):  # ENXIO: at the end
+            return os.lseek(self._fd, self._offset, os.SEEK_HOLE) - self._offset
         return 0
 
 

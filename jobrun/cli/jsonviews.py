@@ -52,9 +52,11 @@ def worker_object(worker: WorkerView) -> dict[str, Any]:
 
 
 def changed_object(verb: str, changed: Changed) -> dict[str, Any]:
-    """Return what was done: `{verb: how many, "ids": those that were named, "refused": [{id, state}]}`."""
+    """Return what was done: `{verb: how many, "ids": those that were named, "refused": [{id, state, why}]}`."""
     return {
         verb: changed.count,
         "ids": list(changed.ids),
-        "refused": [{"id": job.id, "state": job.state} for job in changed.refused],
+        "refused": [
+            {"id": each.job.id, "state": each.job.state, "why": each.why} for each in changed.refused
+        ],
     }

@@ -11,6 +11,7 @@ import typer
 
 from jobrun.errors import NoSuchJob, UsageError
 from jobrun.model import State
+from jobrun.requests import check_name
 from jobrun.units import parse_duration
 
 MAX_ID = 2**63 - 1  # of SQLite
@@ -82,6 +83,12 @@ def whole(option: str, most: int) -> Callable[[str], int]:
     return number
 
 
+def queue_name(text: str) -> str:
+    """Read a name that a queue can have."""
+    check_name("queue", text)
+    return text
+
+
 def meant(word: str, known: list[str], otherwise: str) -> str:
     """Return a hint: the word that is close, or else all there are."""
     close = difflib.get_close_matches(word, known, n=1)
@@ -101,7 +108,9 @@ States = Annotated[
     list[State] | None,
     typer.Option("--state", metavar="STATE", parser=state, help="In this state (repeatable)."),
 ]
-Queue = Annotated[str | None, typer.Option("--queue", "-Q", metavar="QUEUE", help="In this queue.")]
+Queue = Annotated[
+    str | None, typer.Option("--queue", "-Q", metavar="QUEUE", parser=queue_name, help="In this queue.")
+]
 Task = Annotated[
     str | None,
     typer.Option("--task", metavar="GLOB", parser=glob, help="Whose task matches, as `reports.*`."),
@@ -168,7 +177,13 @@ Workers = Annotated[
 ]
 Queues = Annotated[
     list[str] | None,
-    typer.Option("--queue", "-Q", metavar="QUEUE", help="Only this queue (repeatable; default: all)."),
+    typer.Option(
+        "--queue",
+        "-Q",
+        metavar="QUEUE",
+        parser=queue_name,
+        help="Only this queue (repeatable; default: all).",
+    ),
 ]
 Burst = Annotated[bool, typer.Option("--burst", help="Leave when nothing is due.")]
 Drain = Annotated[

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -131,3 +136,35 @@ def jobrun_json(jobrun: Callable[..., Finished]) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def terminal(environ: dict[str, str], tmp_path: Path) -> Callable[..., str]:
+    """Run the command line on a terminal of its own, and return all that it shows."""
+
+    def run(*argv: str, columns: int = 80, keys: str = "", **more: str) -> str:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        child = subprocess.Popen(
+            [sys.executable, "-m", "jobrun", *argv],
+            env={**environ, "TERM": "xterm-256color", **more},
+            cwd=tmp_path,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.write(ours, keys.encode())
+        shown = b"".join(_until_closed(ours))
+        os.close(ours)
+        child.wait(timeout=60)
+        return shown.decode().replace("\r\n", "\n")
+
+    return run
+
+
+def _until_closed(fd: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):  # EIO: the other side of a terminal is closed
+        while chunk := os.read(fd, 65536):
+            yield chunk

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 import typer
 
 from jobrun.actions import acting, looking
-from jobrun.actions.acting import Changed
+from jobrun.actions.acting import Changed, Refusal
 from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.commands.looking import capped, job_filter, show_jobs
 from jobrun.cli.human import plural
 from jobrun.cli.place import opened, utc_now
 from jobrun.errors import NotDone, UsageError
-from jobrun.model import TROUBLED, Job, JobFilter, State
+from jobrun.model import TROUBLED, JobFilter, State
 from jobrun.store import Store
 
 ASK_ABOVE = 20  # jobs that a filter of `purge` may remove without a question
@@ -112,13 +112,13 @@ def purge(  # noqa: PLR0913 -- each option is a parameter
         return _report("purged", _purge(store, which, refused), as_json=as_json)
 
 
-def _retry_troubled(store: Store, which: JobFilter, refused: Sequence[Job]) -> Changed:
+def _retry_troubled(store: Store, which: JobFilter, refused: Sequence[Refusal]) -> Changed:
     with render.progress("retrying", store.ledger.count(which)) as tell:
         changed = acting.retry_all(store, which, now=utc_now(), tell=tell)
     return Changed(count=changed.count, refused=(*refused, *changed.refused))
 
 
-def _purge(store: Store, which: JobFilter, refused: Sequence[Job]) -> Changed:
+def _purge(store: Store, which: JobFilter, refused: Sequence[Refusal]) -> Changed:
     with render.progress("removing", store.ledger.count(which)) as tell:
         return Changed(count=acting.purge_all(store, which, tell=tell), refused=tuple(refused))
 
@@ -136,10 +136,10 @@ def _confirm(store: Store, which: JobFilter, *, yes: bool, ask_above: int) -> No
         raise NotDone("nothing was removed")
 
 
-def _others(store: Store, ids: Iterable[int], states: frozenset[State]) -> list[Job]:
-    """Return the named jobs that are in none of these states. Raises `NoSuchJob`."""
+def _others(store: Store, ids: Iterable[int], states: frozenset[State]) -> list[Refusal]:
+    """Refuse the named jobs that are in none of these states. Raises `NoSuchJob`."""
     jobs = [looking.get(store, job_id) for job_id in dict.fromkeys(ids)]
-    return [job for job in jobs if job.state not in states]
+    return [acting.refusal(job) for job in jobs if job.state not in states]
 
 
 def _report(verb: str, changed: Changed, *, as_json: bool) -> int:
@@ -150,9 +150,9 @@ def _report(verb: str, changed: Changed, *, as_json: bool) -> int:
     return _explain(verb, changed.refused)
 
 
-def _explain(verb: str, refused: Sequence[Job]) -> int:
+def _explain(verb: str, refused: Sequence[Refusal]) -> int:
     """Say of each job why nothing was done to it; return the exit code."""
-    for job in refused:
-        advice = "; cancel it first" if verb == "purged" else ""
-        render.remark(f"jobrun: job {job.id} is {job.state}: not {verb}{advice}")
+    for each in refused:
+        advice = "; cancel it first" if verb == "purged" and not each.job.state.is_final else ""
+        render.remark(f"jobrun: {each.why}: not {verb}{advice}")
     return int(bool(refused))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobrun.model import ErrorInfo, Job, Kind, Outcome, Output, Surroundings
+
+Make = Callable[..., Job]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+RunJson = Callable[..., Any]
+
+VALUE_ERROR = ErrorInfo(
+    type="ValueError", message="no rows", traceback="Traceback:\n  in work\nValueError: no rows"
+)
+SURROUNDINGS = Surroundings(cwd="/srv", umask=0o027, environment={"API_KEY": "CANARY", "LANG": "C"})
+
+
+def test_what_is_not_limited_is_said(add: Make, jobrun: Run) -> None:
+    shown = jobrun("inspect", str(add().id)).stdout
+
+    assert "time limit  no time limit" in shown
+    assert "retries     0; 0 failures counted" in shown
+
+
+def test_every_attempt_is_shown_with_its_cause(start: Make, settled: Make, jobrun: Run) -> None:
+    job = start(retries=1)
+    used = {"cpu_s": 0.25, "peak_rss": 30 << 20}
+    waits = settled(job, outcome=Outcome.ERROR, cause="ValueError: no rows", error=VALUE_ERROR, **used)
+    settled(start(job=waits), outcome=Outcome.CRASHED, signal=11, cause="killed by SIGSEGV")
+
+    shown = jobrun("inspect", str(job.id)).stdout
+
+    assert "attempt 1: error: ValueError: no rows" in shown
+    assert "0.25 s of CPU, peak memory 30.0 MiB" in shown
+    assert "  Traceback:\n    in work\n  ValueError: no rows\n" in shown
+    assert "attempt 2: crashed: killed by SIGSEGV" in shown
+    assert "signal 11 (SIGSEGV)" in shown
+    assert "state       crashed" in shown
+
+
+def test_the_live_attempt_is_shown_too(start: Make, jobrun: Run) -> None:
+    job = start()
+
+    shown = jobrun("inspect", str(job.id)).stdout
+
+    assert "attempt 1: running" in shown
+    assert "by worker w1" in shown
+
+
+def test_what_was_printed_and_cut_is_counted(end: Make, jobrun: Run) -> None:
+    job = end(ending={"output": Output(head=b"head", tail=b"tail", size=2048)})
+
+    assert "printed 2.0 KiB, 2.0 KiB of it cut" in jobrun("inspect", str(job.id)).stdout
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_values_of_the_environment_are_shown_only_when_asked_for(
+    as_json: list[str], add: Make, jobrun: Run
+) -> None:
+    job = add("make", kind=Kind.SHELL, surroundings=SURROUNDINGS)
+
+    hidden = jobrun("inspect", str(job.id), *as_json).stdout
+    shown = jobrun("inspect", str(job.id), "--show-env", *as_json).stdout
+
+    assert "API_KEY" in hidden
+    assert "CANARY" not in hidden
+    assert "CANARY" in shown
+
+
+def test_a_traceback_cannot_move_the_cursor(end: Make, jobrun: Run) -> None:
+    error = ErrorInfo(type="E\x1b[2J", message="m\x9b", traceback="line\x1b]0;x\x07\n\u202eend")
+    job = end("app:\x1b", ending={"outcome": Outcome.ERROR, "cause": "E\x1b", "error": error, "note": "\x07"})
+
+    shown = jobrun("inspect", str(job.id)).stdout + jobrun("list").stdout
+
+    assert all(char.isprintable() for char in shown.replace("\n", ""))
+
+
+def test_json_holds_the_job_and_its_attempts(end: Make, jobrun_json: RunJson) -> None:
+    job = end(ending={"result": '{"a": 1}', "cpu_s": 0.5})
+
+    found = jobrun_json("inspect", str(job.id))
+
+    assert (found["id"], found["state"], found["result"]) == (job.id, "succeeded", {"a": 1})
+    [attempt] = found["attempts"]
+    assert (attempt["number"], attempt["outcome"], attempt["cpu_s"], attempt["pid"]) == (1, "ok", 0.5, 4711)
+    assert found["environment"] is None

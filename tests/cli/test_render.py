@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from jobrun.cli import render
+from jobrun.cli.render import Column
+from jobrun.model import Job, Kind
+
+Make = Callable[..., Job]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Terminal = Callable[..., str]
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLUMNS = (Column(title="id", is_number=True), Column(title="state", is_state=True), Column(title="task"))
+
+
+def test_plain_tables_are_aligned_and_end_without_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    render.table(COLUMNS, [["1", "failed", "a"], ["20", "ready", ""]])
+
+    assert capsys.readouterr().out == "ID  STATE   TASK\n 1  failed  a\n20  ready\n"
+
+
+def test_a_column_without_values_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    render.table(COLUMNS, [["1", "", "a"]])
+
+    assert capsys.readouterr().out == "ID  TASK\n 1  a\n"
+
+
+def test_a_cell_is_one_line_whatever_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    render.table(COLUMNS, [["1", "ready", "two\nlines\x1b[2J"]])
+
+    assert capsys.readouterr().out.splitlines()[1] == " 1  ready  two\\nlines\\x1b[2J"
+
+
+def test_a_pipe_gets_long_cells_whole(add: Make, jobrun: Run) -> None:
+    add("echo " + "x" * 500, kind=Kind.SHELL)
+
+    assert "x" * 500 in jobrun("list", COLUMNS="80").stdout
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+def test_no_line_of_a_table_is_wider_than_the_terminal(columns: int, add: Make, terminal: Terminal) -> None:
+    add("echo " + "x" * 500, kind=Kind.SHELL)
+    add("short")
+
+    shown = COLOUR.sub("", terminal("list", columns=columns))
+
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "…" in shown
+
+
+def test_a_terminal_gets_colour_and_nothing_else_that_it_obeys(fail: Make, terminal: Terminal) -> None:
+    fail("app:\x1b]0;x\x07", name="[red]x[/red]")
+
+    shown = terminal("list")
+
+    assert COLOUR.search(shown)
+    assert COLOUR.sub("", shown).replace("\n", "").replace("…", "").isascii()
+    assert "\x1b" not in COLOUR.sub("", shown)
+    assert "[red]x[/red]" in shown
+
+
+@pytest.mark.parametrize(
+    "environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "1"}, {"COLUMNS": "20"}, {"LC_ALL": "C"}]
+)
+def test_a_terminal_that_wants_or_bears_no_colour_gets_plain_text(
+    environment: dict[str, str], add: Make, terminal: Terminal
+) -> None:
+    add("app:" + "long_" * 30)
+
+    shown = terminal("list", **{"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", **environment})
+
+    assert "\x1b" not in shown
+    assert "long_" * 30 in shown

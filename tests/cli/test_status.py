@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobrun import locks
+from jobrun.model import Job, WorkerRow
+from jobrun.paths import side_dir
+from jobrun.store import Store
+
+Make = Callable[..., Job]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+RunJson = Callable[..., Any]
+
+
+def join(store: Store, name: str, number: int = 1, queues: tuple[str, ...] = ()) -> Path:
+    """Write a worker down; return its lock file."""
+    store.workers.join(
+        WorkerRow(
+            name=name,
+            number=number,
+            pid=100 + number,
+            group_pid=99,
+            queues=queues,
+            started_at=datetime.now(UTC),
+            stopping_at=None,
+        )
+    )
+    lock = side_dir(store.path) / "locks" / name
+    lock.touch(0o600)
+    return lock
+
+
+@pytest.mark.parametrize("command", [[], ["status"]])
+def test_without_a_job_file_it_says_so_and_what_to_try(command: list[str], path: Path, jobrun: Run) -> None:
+    done = jobrun(*command)
+
+    assert done.returncode == 0
+    assert done.stdout == "nothing here yet\n"
+    assert f"no job file at `{path}`; try: jobrun enqueue" in done.stderr
+    assert not path.exists()
+
+
+def test_without_a_job_file_json_counts_nought(jobrun_json: RunJson) -> None:
+    assert jobrun_json("status")["workers"] == 0
+
+
+def test_the_first_line_counts(end: Make, fail: Make, start: Make, add: Make, jobrun: Run) -> None:
+    end()
+    fail()
+    start()
+    add()
+    add(run_at=datetime.now(UTC) + timedelta(hours=5, seconds=30))
+
+    done = jobrun()
+
+    first = done.stdout.splitlines()[0]
+    assert first == "1 scheduled (next in 5h), 1 ready, 1 running, 1 succeeded, 1 failed; no worker"
+    assert done.stderr == "no worker is running; 2 jobs waiting; start one with `jobrun worker`\n"
+
+
+def test_nothing_is_said_of_workers_when_nothing_waits(end: Make, jobrun: Run) -> None:
+    end()
+
+    assert jobrun("status").stderr == ""
+
+
+def test_the_last_failures_are_shown_with_their_cause(fail: Make, jobrun: Run) -> None:
+    fail("app:broken")
+
+    assert "exit 3" in jobrun("status").stdout.split("failed or crashed", 1)[1]
+
+
+def test_json_has_counts_and_workers(store: Store, fail: Make, jobrun_json: RunJson) -> None:
+    fail()
+    with locks.taken(join(store, "w1")):
+        found = jobrun_json("status")
+
+    assert found["counts"]["failed"] == 1
+    assert found["counts"]["running"] == 0
+    assert found["workers"] == 1
+
+
+def test_a_worker_lives_as_long_as_its_lock_is_held(store: Store, start: Make, jobrun_json: RunJson) -> None:
+    job = start()
+    alive = join(store, "w1", queues=("a", "b"))
+    join(store, "w2", 2)
+
+    with locks.taken(alive):
+        first, second = jobrun_json("workers")
+
+    assert (first["name"], first["is_alive"], first["job"], first["queues"]) == (
+        "w1",
+        True,
+        job.id,
+        ["a", "b"],
+    )
+    assert first["running_since"] is not None
+    assert (second["name"], second["is_alive"], second["job"]) == ("w2", False, None)
+
+
+def test_dead_workers_are_counted_in_the_first_line(store: Store, jobrun: Run) -> None:
+    join(store, "w1")
+
+    assert "1 dead worker" in jobrun("status").stdout.splitlines()[0]
+
+
+def test_a_table_of_workers_names_their_jobs(store: Store, start: Make, jobrun: Run) -> None:
+    start("app:long")
+    with locks.taken(join(store, "w1")):
+        shown = jobrun("workers").stdout
+
+    heading, line = shown.splitlines()
+    assert heading.split() == ["WORKER", "PID", "GROUP", "QUEUES", "ALIVE", "BEAT", "JOB", "TASK", "FOR"]
+    assert line.split()[:5] == ["w1", "101", "99", "all", "yes"]
+    assert "app:long" in line
+
+
+@pytest.mark.usefixtures("store")
+def test_no_worker_is_no_error(jobrun: Run) -> None:
+    done = jobrun("workers")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "start one with `jobrun worker`" in done.stderr

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobrun.cli.app import app, run
+from jobrun.errors import UsageError
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+VERBS = [info.name or "" for info in app.registered_commands if info.name != "enqueue"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message", "hint"),
+    [
+        (["enque"], "unknown command `enque`", "did you mean `enqueue`?"),
+        (["lst"], "unknown command `lst`", "did you mean `list`?"),
+        (["list", "--stat", "x"], "no such option: --stat", "did you mean `--state`?"),
+        (
+            ["list", "--limit"],
+            "option `--limit` requires an argument",
+            "`jobrun list --help` shows what there is",
+        ),
+        (["inspect"], "missing argument `ID`", "`jobrun inspect --help` shows what there is"),
+        (["worker", "-n", "0"], "-n is a whole number from 1 to 256, not `0`", None),
+        (["worker", "-n", "-1"], "-n is a whole number from 1 to 256, not `-1`", None),
+        (["worker", "-n", "1000000"], "-n is a whole number from 1 to 256, not `1000000`", None),
+        (["worker", "-n", "2.5"], "-n is a whole number from 1 to 256, not `2.5`", None),
+        (["worker", "--drain", "x"], "bad duration `x`", "forms: 90s, 5m, 2h, 1d, 1h30m"),
+    ],
+)
+def test_words_that_make_no_sense_are_one_line_and_a_hint(
+    argv: list[str], message: str, hint: str | None
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        run(argv, Path("/nowhere/jobs.db"))
+
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("queue", ["a b/../c", "", "x" * 1000, "🙂"])
+def test_a_worker_refuses_a_name_that_no_queue_can_have(queue: str) -> None:
+    with pytest.raises(UsageError, match="bad queue"):
+        run(["worker", "--queue", queue], Path("/nowhere/jobs.db"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"], None) == 0
+
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: jobrun")
+    assert f"    jobrun {verb}" in shown.split("Examples:")[1]
+
+
+def test_help_names_every_verb_and_exit_code(jobrun: Run) -> None:
+    done = jobrun("--help")
+
+    assert done.returncode == 0
+    assert all(f"\n  {verb}" in done.stdout for verb in [*VERBS, "enqueue"])
+    assert "124 when the time ran out" in done.stdout
+
+
+@pytest.mark.parametrize("argv", [[], ["list"], ["status", "--json"], ["--help"]])
+@pytest.mark.usefixtures("store")
+def test_a_full_disk_behind_stdout_is_an_error(argv: list[str], environ: dict[str, str]) -> None:
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobrun", *argv],
+            env=environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1 or (argv == ["list"] and not done.returncode)  # an empty list prints nothing
+
+
+@pytest.mark.usefixtures("store")
+def test_a_closed_stdout_is_no_traceback(environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "jobrun", "status"],
+        env=environ,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.close(1),
+        text=True,
+        check=False,
+    )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 1}
