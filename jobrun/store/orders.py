@@ -24,7 +24,7 @@ class Orders:
 
         Failures and crashes count from nought again; the attempt number goes on. What succeeded,
         was skipped or is live is left alone. Raises `NotDone`, changing nothing, if a live job has
-        taken the key of one of them.
+        taken the key of one of them, or if two of them have one key.
         """
         with self._db.write(Tone.WORK):
             self._refuse_taken_keys(ids)
@@ -87,18 +87,27 @@ class Orders:
     def _refuse_taken_keys(self, ids: Sequence[int]) -> None:
         row = self._db.row(
             """
-            SELECT ended.id AS ended, live.id AS live, live.key AS key
+            SELECT ended.id AS ended, live.id AS holder, live.key AS key
               FROM jobs AS ended
               JOIN jobs AS live
                 ON live.key = ended.key AND live.state IN ('scheduled', 'ready', 'running')
-             WHERE ended.id IN (SELECT value FROM json_each(:ids)) AND ended.finished_at IS NOT NULL
+             WHERE ended.id IN (SELECT value FROM json_each(:ids))
+               AND ended.state IN ('failed', 'crashed', 'cancelled', 'expired')
+            UNION ALL
+            SELECT max(id), min(id), key
+              FROM jobs
+             WHERE id IN (SELECT value FROM json_each(:ids))
+               AND state IN ('failed', 'crashed', 'cancelled', 'expired')
+               AND key IS NOT NULL
+             GROUP BY key
+            HAVING count(*) > 1
              LIMIT 1
             """,
             {"ids": compact(list(ids))},
         )
         if row is not None:
             raise NotDone(
-                f"job {row['ended']} cannot wait again: job {row['live']} has its key `{row['key']}`",
+                f"job {row['ended']} cannot wait again: job {row['holder']} has its key `{row['key']}`",
                 hint="retry it once that job has ended",
             )
 
