@@ -69,15 +69,17 @@ class Queue:
         """Give each of `workers` the most urgent ready job, while there are any.
 
         Higher priority first, then the older job. The attempt number goes up by one, and `token`
-        names that attempt from here on; the job is not handed out before this is committed.
+        names that attempt from here on; the job is not handed out before this is committed. More
+        expired jobs than one batch may leave a worker without a job for this time.
         """
         with self._db.write():
             self.expire(now=now)
             ids = list(itertools.islice(self._candidates(queues, limit=len(workers)), len(workers)))
-            return [
+            started = [
                 self._start(job_id, worker=worker, token=new_token(), now_ms=to_ms(now))
                 for job_id, worker in zip(ids, workers, strict=False)
             ]
+            return [job for job in started if job is not None]
 
     def _candidates(self, queues: Sequence[str], *, limit: int) -> Iterable[int]:
         if not queues:
@@ -108,7 +110,8 @@ class Queue:
         )
         return [(row["urgency"], row["id"]) for row in rows]
 
-    def _start(self, job_id: int, *, worker: str, token: str, now_ms: int) -> Job:
+    def _start(self, job_id: int, *, worker: str, token: str, now_ms: int) -> Job | None:
+        """Start a ready job, unless it has expired."""
         row = self._db.row(
             f"""
             UPDATE jobs
@@ -118,10 +121,9 @@ class Queue:
                    worker = :worker,
                    started_at = :now,
                    reason = NULL
-             WHERE id = :id AND state = 'ready'
+             WHERE id = :id AND state = 'ready' AND (expires_at IS NULL OR expires_at > :now)
             RETURNING *, {NO_LAST_ATTEMPT}
             """,  # noqa: S608 -- fixed text
             {"id": job_id, "token": token, "worker": worker, "now": now_ms},
         )
-        assert row is not None, "a ready job seen inside the transaction is still ready"
-        return job_of(row)
+        return None if row is None else job_of(row)
