@@ -1,0 +1,597 @@
+"""What every store promises; a second kind of store would bring one more fixture and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import pytest
+
+from jobrun.errors import NotDone
+from jobrun.lifecycle import settle
+from jobrun.model import (
+    Ending,
+    ErrorInfo,
+    Job,
+    JobFilter,
+    Kind,
+    NewJob,
+    Outcome,
+    Output,
+    State,
+    Surroundings,
+    WorkerRow,
+)
+from jobrun.store import Store
+from jobrun.units import from_ms
+
+_TOKENS = count(1)
+
+
+def at(seconds: float) -> datetime:
+    """The clock of these tests: so many seconds after its start."""
+    return from_ms(1_800_000_000_000 + round(seconds * 1000))
+
+
+FIRST, SECOND, THIRD = at(0), at(1), at(2)
+
+
+def call(task: str = "app:work", **options: Any) -> NewJob:
+    return NewJob(kind=Kind.CALL, task=task, **options)
+
+
+def add(store: Store, *jobs: NewJob, now: datetime = FIRST) -> list[int]:
+    return [added.id for added in store.intake.add(jobs or [call()], now=now)]
+
+
+def claim(store: Store, *workers: str, queues: Sequence[str] = (), now: datetime = SECOND) -> list[Job]:
+    return store.queue.claim(
+        workers or ["w1"], queues=queues, now=now, new_token=lambda: f"token-{next(_TOKENS)}"
+    )
+
+
+def finish(
+    store: Store, job: Job, outcome: Outcome = Outcome.OK, *, now: datetime = THIRD, **facts: Any
+) -> bool:
+    ending = Ending(outcome=outcome, **facts)
+    return store.endings.settle(job, ending, settle(job, ending, now, 0.5), now=now, pid=4711)
+
+
+def got(store: Store, job_id: int) -> Job:
+    job = store.ledger.get(job_id)
+    assert job is not None
+    return job
+
+
+def state(store: Store, job_id: int) -> State:
+    return got(store, job_id).state
+
+
+def ended(store: Store, outcome: Outcome = Outcome.ERROR, **options: Any) -> int:
+    """Add a job, run it, and let it end."""
+    [job_id] = add(store, call(**options))
+    [job] = claim(store)
+    assert job.id == job_id
+    assert finish(store, job, outcome)
+    return job_id
+
+
+def row(name: str, *, group_pid: int = 100, number: int = 1) -> WorkerRow:
+    return WorkerRow(
+        name=name,
+        number=number,
+        pid=200,
+        group_pid=group_pid,
+        queues=("a",),
+        started_at=at(0),
+        stopping_at=None,
+    )
+
+
+def test_a_job_due_now_is_ready_and_one_due_later_is_scheduled(store: Store) -> None:
+    now, later = store.intake.add([call(), call(run_at=at(60))], now=at(0))
+
+    assert (now.state, now.run_at) == (State.READY, at(0))
+    assert (later.state, later.run_at) == (State.SCHEDULED, at(60))
+
+
+def test_a_job_whose_time_has_passed_already_is_ready(store: Store) -> None:
+    [added] = store.intake.add([call(run_at=at(-60))], now=at(0))
+
+    assert (added.state, added.run_at) == (State.READY, at(-60))
+
+
+def test_jobs_get_rising_ids_in_the_order_they_were_asked_for(store: Store) -> None:
+    ids = add(store, *(call(f"app:f{n}") for n in range(5)))
+
+    assert ids == sorted(ids)
+    assert [got(store, job_id).task for job_id in ids] == [f"app:f{n}" for n in range(5)]
+
+
+def test_a_job_is_kept_as_it_was_asked_for(store: Store) -> None:
+    asked = call(
+        args=("a", 2, None, {"ü": [1.5]}),
+        kwargs={"x": "\ud800"},
+        queue="mail",
+        priority=-3,
+        expires_at=at(90),
+        retries=2,
+        backoff_s=1.5,
+        max_backoff_s=9.0,
+        timeout_s=0.25,
+        key="k",
+        tags=("t", "u"),
+        name="n",
+    )
+
+    job = got(store, add(store, asked)[0])
+
+    names = ["kind", "task", "args", "kwargs", "queue", "priority", "expires_at", "retries", "backoff_s"]
+    names += ["max_backoff_s", "timeout_s", "key", "tags", "name", "on_crash"]
+    assert {name: getattr(job, name) for name in names} == {name: getattr(asked, name) for name in names}
+    assert (job.created_at, job.attempt, job.failures, job.started_at) == (at(0), 0, 0, None)
+
+
+def test_an_id_is_never_used_twice_even_after_a_purge(store: Store) -> None:
+    job_id = ended(store, Outcome.OK)
+    store.orders.purge([job_id])
+
+    assert add(store)[0] > job_id
+
+
+def test_a_key_that_a_live_job_has_makes_no_second_job(store: Store) -> None:
+    first, second = store.intake.add([call(key="k"), call(key="k", run_at=at(60))], now=at(0))
+
+    assert (second.id, second.is_new, second.state) == (first.id, False, State.READY)
+    assert store.ledger.count(JobFilter()) == 1
+
+
+@pytest.mark.parametrize("where", [State.SCHEDULED, State.READY, State.RUNNING])
+def test_a_key_is_taken_while_its_job_lives(store: Store, where: State) -> None:
+    [job_id] = add(store, call(key="k", run_at=at(60) if where is State.SCHEDULED else None))
+    if where is State.RUNNING:
+        claim(store)
+    assert state(store, job_id) is where
+
+    assert store.intake.add([call(key="k")], now=at(1))[0].id == job_id
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.ERROR, Outcome.CRASHED, Outcome.CANCELLED])
+def test_a_key_is_free_again_once_its_job_has_ended(store: Store, outcome: Outcome) -> None:
+    ended(store, outcome, key="k")
+
+    assert store.intake.add([call(key="k")], now=at(3))[0].is_new
+
+
+def test_jobs_that_cannot_all_be_added_are_not_added_at_all(store: Store) -> None:
+    with pytest.raises(OverflowError):
+        add(store, call(), call(priority=1 << 70))
+
+    assert store.ledger.count(JobFilter()) == 0
+
+
+def test_equal_environments_are_kept_once(store: Store) -> None:
+    around = [
+        Surroundings(cwd="/", umask=0o22, environment=env) for env in ({"A": "1"}, {"A": "1"}, {"A": "2"})
+    ]
+    ids = add(store, *(NewJob(kind=Kind.SHELL, task="true", surroundings=each) for each in around))
+
+    digests = [got(store, job_id).environment or "" for job_id in ids]
+
+    assert digests[0] == digests[1] != digests[2]
+    assert [store.ledger.environment(digest) for digest in digests] == [{"A": "1"}, {"A": "1"}, {"A": "2"}]
+
+
+def test_the_more_urgent_job_runs_first_and_among_equals_the_older(store: Store) -> None:
+    low, high, also_high = add(store, call(priority=-1), call(priority=5), call(priority=5))
+
+    assert [job.id for job in claim(store, "w1", "w2", "w3")] == [high, also_high, low]
+
+
+def test_queues_share_one_order_of_urgency(store: Store) -> None:
+    old_a, b, new_a = add(store, call(queue="a"), call(queue="b", priority=1), call(queue="a", priority=1))
+
+    assert [job.id for job in claim(store, "w1", "w2", "w3", queues=["a", "b"])] == [b, new_a, old_a]
+
+
+def test_a_worker_gets_jobs_of_its_queues_alone(store: Store) -> None:
+    other, wanted = add(store, call(queue="other"), call(queue="wanted"))
+
+    assert [job.id for job in claim(store, "w1", "w2", queues=["wanted"])] == [wanted]
+    assert state(store, other) is State.READY
+
+
+def test_no_queue_named_means_all_of_them(store: Store) -> None:
+    ids = add(store, call(queue="a"), call(queue="b"))
+
+    assert [job.id for job in claim(store, "w1", "w2")] == ids
+
+
+def test_each_worker_gets_one_job_under_a_token_of_its_own(store: Store) -> None:
+    add(store, call(), call(), call())
+
+    first, second = claim(store, "w1", "w2", now=at(7))
+
+    assert (first.worker, second.worker) == ("w1", "w2")
+    assert first.token != second.token
+    assert (first.state, first.attempt, first.started_at) == (State.RUNNING, 1, at(7))
+
+
+def test_what_is_claimed_is_what_is_kept(store: Store) -> None:
+    add(store)
+
+    [job] = claim(store)
+
+    assert job == got(store, job.id) == store.endings.running(["w1"])[0]
+
+
+def test_a_running_job_is_not_claimed_again(store: Store) -> None:
+    add(store)
+    claim(store)
+
+    assert claim(store, "w2") == []
+
+
+def test_a_scheduled_job_is_not_claimed_before_it_is_promoted(store: Store) -> None:
+    [job_id] = add(store, call(run_at=at(60)))
+
+    assert claim(store, now=at(59)) == []
+    assert store.queue.promote(now=at(59)) == 0
+    assert store.queue.promote(now=at(60)) == 1
+    assert [job.id for job in claim(store, now=at(60))] == [job_id]
+
+
+def test_the_next_due_instant_is_that_of_the_earliest_scheduled_job(store: Store) -> None:
+    assert store.queue.next_due() is None
+
+    add(store, call(run_at=at(90)), call(run_at=at(60)), call())
+
+    assert store.queue.next_due() == at(60)
+
+
+def test_whether_something_is_ready_is_told_by_queue(store: Store) -> None:
+    add(store, call(queue="a"), call(queue="b", run_at=at(60)))
+
+    assert [store.queue.has_ready(queues) for queues in ([], ["a"], ["b"], ["b", "a"])] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_job_not_started_in_time_is_never_started(store: Store) -> None:
+    [job_id] = add(store, call(expires_at=at(10)))
+
+    assert claim(store, now=at(10)) == []
+    assert (state(store, job_id), got(store, job_id).finished_at) == (State.EXPIRED, at(10))
+
+
+def test_however_many_jobs_expire_at_once_none_of_them_is_started(store: Store) -> None:
+    add(store, *(call(expires_at=at(10)) for _ in range(2500)))
+
+    assert claim(store, now=at(11)) == []
+
+
+def test_a_job_expires_while_it_is_scheduled_too(store: Store) -> None:
+    [job_id] = add(store, call(run_at=at(60), expires_at=at(10)))
+
+    assert store.queue.expire(now=at(9)) == 0
+    assert store.queue.expire(now=at(10)) == 1
+    assert state(store, job_id) is State.EXPIRED
+
+
+def test_a_job_that_runs_does_not_expire(store: Store) -> None:
+    [job_id] = add(store, call(expires_at=at(10)))
+    claim(store)
+
+    assert store.queue.expire(now=at(20)) == 0
+    assert state(store, job_id) is State.RUNNING
+
+
+def test_an_ending_frees_the_worker_and_is_kept_with_its_attempt(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    finish(
+        store,
+        job,
+        Outcome.ERROR,
+        exit_code=3,
+        cause="exit 3",
+        note="left 1 process",
+        error=ErrorInfo(type="E", message="m", traceback="tb"),
+        cpu_s=1.25,
+        peak_rss=4096,
+        output=Output(head=b"\xff\0out", tail=b"end", size=99),
+    )
+
+    [attempt] = store.ledger.attempts(job.id)
+    assert (attempt.number, attempt.token, attempt.worker, attempt.pid) == (1, job.token, "w1", 4711)
+    assert (attempt.started_at, attempt.finished_at) == (at(1), at(2))
+    assert (attempt.ending.outcome, attempt.ending.cause, attempt.ending.cpu_s) == (
+        Outcome.ERROR,
+        "exit 3",
+        1.25,
+    )
+    assert attempt.ending.error == ErrorInfo(type="E", message="m", traceback="tb")
+    assert attempt.ending.output == Output(head=b"\xff\0out", tail=b"end", size=99)
+    after = got(store, job.id)
+    assert (after.state, after.exit_code, after.token, after.worker) == (State.FAILED, 3, None, None)
+
+
+def test_a_result_is_kept_with_its_job(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    finish(store, job, result='{"n":1}')
+
+    assert (state(store, job.id), got(store, job.id).result) == (State.SUCCEEDED, '{"n":1}')
+
+
+def test_a_void_token_changes_nothing(store: Store) -> None:
+    add(store, call(retries=1))
+    [first] = claim(store)
+    finish(store, first, Outcome.CRASHED)
+    store.queue.promote(now=at(60))
+    [second] = claim(store, "w2", now=at(60))
+
+    assert not finish(store, first, Outcome.OK, now=at(61))
+    assert got(store, second.id) == second
+    assert len(store.ledger.attempts(second.id)) == 1
+
+
+def test_an_ending_counts_once(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    assert finish(store, job, Outcome.OK)
+    assert not finish(store, job, Outcome.ERROR)
+    assert state(store, job.id) is State.SUCCEEDED
+
+
+def test_attempts_are_numbered_without_gaps_over_retries_of_both_kinds(store: Store) -> None:
+    [job_id] = add(store, call(retries=1))
+    for second in (10, 100):
+        store.queue.promote(now=at(second))
+        finish(store, claim(store, now=at(second))[0], Outcome.ERROR, now=at(second + 1))
+    store.orders.retry([job_id], now=at(200))
+    finish(store, claim(store, now=at(200))[0], Outcome.OK, now=at(201))
+
+    assert [attempt.number for attempt in store.ledger.attempts(job_id)] == [1, 2, 3]
+    assert (got(store, job_id).attempt, state(store, job_id)) == (3, State.SUCCEEDED)
+
+
+def test_text_that_no_file_can_keep_is_kept_escaped(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    finish(store, job, Outcome.ERROR, cause="a\0b\ud800")
+
+    assert store.ledger.attempts(job.id)[0].ending.cause == "a\\x00b\\ud800"
+
+
+@pytest.mark.parametrize("run_at", [None, at(60)])
+def test_a_waiting_job_is_cancelled_at_once(store: Store, run_at: datetime | None) -> None:
+    [job_id] = add(store, call(run_at=run_at))
+
+    job = store.orders.cancel(job_id, now=at(1))
+
+    assert job is not None
+    assert (job.state, job.finished_at, job.attempt) == (State.CANCELLED, at(1), 0)
+    assert claim(store, now=at(99)) == []
+
+
+def test_a_running_job_is_asked_to_end_and_the_first_asking_counts(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    store.orders.cancel(job.id, now=at(3))
+    asked = store.orders.cancel(job.id, now=at(4))
+
+    assert asked is not None
+    assert (asked.state, asked.cancel_at) == (State.RUNNING, at(3))
+    assert store.endings.to_cancel() == {job.token: at(3)}
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled(store: Store) -> None:
+    job_id = ended(store, Outcome.OK)
+    before = got(store, job_id)
+
+    assert store.orders.cancel(job_id, now=at(9)) == before
+
+
+def test_cancelling_a_job_that_nobody_knows_says_so(store: Store) -> None:
+    assert store.orders.cancel(999, now=at(0)) is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.CANCELLED])
+def test_a_retry_by_a_person_begins_the_counts_anew(store: Store, outcome: Outcome) -> None:
+    job_id = ended(store, outcome)
+
+    assert store.orders.retry([job_id], now=at(9)) == [job_id]
+    job = got(store, job_id)
+    assert (job.state, job.run_at, job.failures, job.crashes, job.attempt) == (State.READY, at(9), 0, 0, 1)
+    assert (job.finished_at, job.cancel_at) == (None, None)
+
+
+def test_an_expired_job_may_be_retried_and_does_not_expire_again(store: Store) -> None:
+    [job_id] = add(store, call(expires_at=at(10)))
+    store.queue.expire(now=at(10))
+
+    store.orders.retry([job_id], now=at(20))
+
+    assert [job.id for job in claim(store, now=at(21))] == [job_id]
+
+
+def test_what_succeeded_runs_or_waits_is_not_retried(store: Store) -> None:
+    done = ended(store, Outcome.OK)
+    running, waiting = add(store, call(), call())
+    claim(store)
+
+    assert store.orders.retry([done, running, waiting, 999], now=at(9)) == []
+    assert [state(store, job_id) for job_id in (done, running, waiting)] == [
+        State.SUCCEEDED,
+        State.RUNNING,
+        State.READY,
+    ]
+
+
+def test_a_retry_whose_key_is_taken_changes_nothing_and_names_the_holder(store: Store) -> None:
+    other = ended(store)
+    job_id = ended(store, key="k")
+    [holder] = add(store, call(key="k"))
+
+    with pytest.raises(NotDone, match=f"job {holder} has its key `k`"):
+        store.orders.retry([other, job_id], now=at(9))
+
+    assert [state(store, one) for one in (other, job_id)] == [State.FAILED, State.FAILED]
+
+
+def test_two_ended_jobs_of_one_key_cannot_both_wait_again(store: Store) -> None:
+    first, second = ended(store, key="k"), ended(store, key="k")
+
+    with pytest.raises(NotDone, match="key `k`"):
+        store.orders.retry([first, second], now=at(9))
+
+    assert [state(store, one) for one in (first, second)] == [State.FAILED, State.FAILED]
+
+
+def test_a_taken_key_of_a_job_that_is_not_to_be_retried_hinders_nobody(store: Store) -> None:
+    done, failed = ended(store, Outcome.OK, key="k"), ended(store)
+    add(store, call(key="k"))
+
+    assert store.orders.retry([done, failed], now=at(9)) == [failed]
+
+
+def test_only_what_has_ended_is_removed_and_its_attempts_with_it(store: Store) -> None:
+    done = ended(store, Outcome.OK)
+    running, waiting = add(store, call(), call())
+    claim(store)
+
+    assert store.orders.purge([done, running, waiting, 999]) == 1
+    assert store.ledger.get(done) is None
+    assert store.ledger.attempts(done) == []
+    assert [state(store, job_id) for job_id in (running, waiting)] == [State.RUNNING, State.READY]
+
+
+def test_an_environment_is_forgotten_with_the_last_job_that_needs_it(store: Store) -> None:
+    around = Surroundings(cwd="/", umask=0o22, environment={"SECRET": "x"})
+    first, second = add(store, *(NewJob(kind=Kind.SHELL, task="true", surroundings=around) for _ in range(2)))
+    digest = got(store, first).environment or ""
+    for job_id in (first, second):
+        store.orders.cancel(job_id, now=at(1))
+
+    store.orders.purge([first])
+    assert store.ledger.environment(digest) == {"SECRET": "x"}
+    store.orders.purge([second])
+    assert store.ledger.environment(digest) == {}
+
+
+def test_the_counts_add_up_to_what_was_added_less_what_was_purged(store: Store) -> None:
+    ids = [
+        ended(store, outcome) for outcome in (Outcome.OK, Outcome.ERROR, Outcome.CRASHED, Outcome.CANCELLED)
+    ]
+    ids += add(store, call(), call(run_at=at(60)), call(run_at=at(60), expires_at=at(5)))
+    claim(store)
+    store.queue.expire(now=at(5))
+    store.orders.purge(ids[:1])
+
+    counts = store.ledger.counts()
+
+    assert set(counts) == set(State)
+    assert sum(counts.values()) == store.ledger.count(JobFilter()) == len(ids) - 1
+    assert {where: n for where, n in counts.items() if n} == {
+        State.SCHEDULED: 1,
+        State.RUNNING: 1,
+        State.FAILED: 1,
+        State.CRASHED: 1,
+        State.CANCELLED: 1,
+        State.EXPIRED: 1,
+    }
+
+
+def test_pages_of_a_list_follow_each_other_without_gap_or_repeat(store: Store) -> None:
+    ids = add(store, *(call() for _ in range(5)))
+
+    first = store.ledger.select(JobFilter(), limit=3)
+    second = store.ledger.select(JobFilter(), limit=3, after_id=first[-1].id)
+
+    assert [job.id for job in first + second] == ids[::-1]
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        (JobFilter(queue="b"), [2]),
+        (JobFilter(task="app:f*"), [1, 3]),
+        (JobFilter(name="n"), [3]),
+        (JobFilter(tag="t"), [2]),
+        (JobFilter(ids=(1, 3, 99)), [1, 3]),
+        (JobFilter(ids=()), []),
+        (JobFilter(states=frozenset({State.SCHEDULED})), [3]),
+        (JobFilter(states=frozenset({State.SCHEDULED, State.READY}), queue="a"), [1, 3]),
+        (JobFilter(since=at(0), before=at(1)), [1, 2, 3]),
+        (JobFilter(before=at(0)), []),
+    ],
+)
+def test_every_part_of_a_filter_must_hold(store: Store, which: JobFilter, found: list[int]) -> None:
+    add(
+        store,
+        call("app:f", queue="a"),
+        call("app:g", queue="b", tags=("t", "tt")),
+        call("app:ff", queue="a", name="n", run_at=at(60)),
+    )
+
+    assert [job.id for job in store.ledger.select(which, limit=9, newest_first=False)] == found
+    assert store.ledger.count(which) == len(found)
+
+
+def test_workers_are_shown_by_group_and_place_until_they_leave(store: Store) -> None:
+    rows = [row("w3", group_pid=200), row("w2", number=2), row("w1")]
+    for each in rows:
+        store.workers.join(each)
+        store.workers.join(each)
+
+    assert [worker.name for worker in store.workers.all()] == ["w1", "w2", "w3"]
+    assert store.workers.get("w2") == rows[1]
+    store.workers.leave("w2")
+    assert store.workers.get("w2") is None
+
+
+def test_a_shutdown_is_noted_for_one_group_and_once(store: Store) -> None:
+    store.workers.join(row("w1"))
+    store.workers.join(row("w2", group_pid=200))
+
+    store.workers.stopping(100, now=at(1))
+    store.workers.stopping(100, now=at(2))
+
+    assert [worker.stopping_at for worker in store.workers.all()] == [at(1), None]
+
+
+def test_a_worker_whose_job_is_not_settled_stays_on_the_list(store: Store) -> None:
+    store.workers.join(row("w1"))
+    add(store)
+    [job] = claim(store)
+
+    store.workers.leave("w1")
+    assert store.workers.get("w1") is not None
+    finish(store, job)
+    store.workers.leave("w1")
+    assert store.workers.get("w1") is None
+
+
+def test_a_group_of_changes_is_committed_whole_or_not_at_all(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    with contextlib.suppress(ZeroDivisionError), store.group():
+        finish(store, job)
+        add(store)
+        _ = 1 / 0
+
+    assert state(store, job.id) is State.RUNNING
+    assert store.ledger.count(JobFilter()) == 1
