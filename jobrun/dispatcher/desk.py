@@ -159,6 +159,7 @@ class Desk:
         self._seats[hired.name] = seat
         self._news.hired.append((seat, hired))
         self._poll.register(channel.fileno(), select.POLLIN)
+        self._find_running(seat)
         self._send(seat, Greeting(generation=self._settings.generation))
 
     def _hear_seat(self, seat: Seat) -> None:
@@ -191,8 +192,6 @@ class Desk:
     def _tell(self, told: Told) -> None:
         """Apply what is committed, and say it to those who wait for it."""
         news, self._news = self._news, News()
-        for seat, _ in news.hired:
-            self._find_running(seat)
         for seat, ended in news.ended:
             if seat.runs(ended.token):
                 seat.end()
@@ -207,7 +206,7 @@ class Desk:
             self._log.say(line)
 
     def _find_running(self, seat: Seat) -> None:
-        """Take over what a worker does for a dispatcher that died."""
+        """Take over what a worker does for a dispatcher that died, before it is heard."""
         for job in self._store.endings.running([seat.name]):
             assert job.started_at is not None
             used_s = (self._world.now() - job.started_at).total_seconds()
