@@ -50,12 +50,10 @@ def why(job: Job) -> str:
         return "to be cancelled" if job.cancel_at else ""
     if job.state is State.SUCCEEDED:
         return job.note or ""
-    told = job.reason or ""
-    if job.error and job.error.type not in told:
-        message = job.error.message.splitlines()[0] if job.error.message else ""
-        error = f"{job.error.type}: {message}".rstrip(": ")
-        told = f"{told}: {error}" if told else error
-    return told
+    if job.reason or job.error is None:
+        return job.reason or ""
+    first_line = job.error.message.partition("\n")[0]
+    return f"{job.error.type}: {first_line}"
 
 
 def moment(job: Job, now: datetime) -> str:

@@ -138,8 +138,8 @@ class Crew:
         """Give up what we kept of a worker whose end is committed."""
         for slot in [slot for slot in self.ended if slot.name == name]:
             self.ended.remove(slot)
-            (self._side / "locks" / name).unlink(missing_ok=True)
-            (self._side / "logs" / name).unlink(missing_ok=True)
+            token = None if slot.gone is None else slot.gone.last_token
+            locks.sweep_away(self._side, name, token)
             slot.close()
 
 

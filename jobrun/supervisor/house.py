@@ -29,6 +29,7 @@ from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, S
 SWEEP_EVERY_S = 0.02
 _FATAL = (4, 5)  # exit codes of a dispatcher that no other would do better than
 _BUG = 70
+BUGS_BORNE = 4  # quick deaths of a dispatcher by a fault of our own, before the group gives up
 _SIGNALS = [
     signal.SIGTERM,
     signal.SIGINT,
@@ -229,7 +230,7 @@ class House:
         self._hear_dispatcher()  # what it said before its end still counts
         self._control.close()
         self._control, self._dispatcher_pid = None, 0
-        if code in _FATAL:
+        if code in _FATAL or (code == _BUG and self._pauses.deaths(0) >= BUGS_BORNE):
             self._exit_code = code
         elif self._is_drained and not self._crew.all():
             self._exit_code = 0

@@ -35,6 +35,10 @@ class Pauses:
         self._deaths[index] = 0
         self._until[index] = 0.0
 
+    def deaths(self, index: int) -> int:
+        """Return how many quick deaths there were in a row."""
+        return self._deaths[index]
+
     def is_over(self, index: int) -> bool:
         return time.monotonic() >= self._until[index]
 
