@@ -24,6 +24,7 @@ class Recovery:
 
     def __init__(self, side: Path) -> None:
         self._locks = side / "locks"
+        self._logs = side / "logs"
         self._kill_at: dict[str, float] = {}  # token -> monotonic seconds
 
     def proven_dead(self, job: Job, worker: WorkerRow | None, *, monotonic: float) -> bool:
@@ -52,6 +53,7 @@ class Recovery:
         self._kill_at.pop(job.token, None)
         for name in (job.token, job.worker):
             (self._locks / name).unlink(missing_ok=True)
+            (self._logs / name).unlink(missing_ok=True)
 
     def _left_of_worker(self, job: Job, worker: WorkerRow | None) -> set[int] | None:
         """Return what still holds the lock of a dead worker; None while worker or supervisor live."""

@@ -31,7 +31,7 @@ def collect(fd: int) -> Output:
 
 
 def collect_file(path: Path) -> Output:
-    """Return head, tail and size of an output file, nothing if it is missing; and remove it."""
+    """Return head, tail and size of an output file, nothing if it is missing."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -40,7 +40,6 @@ def collect_file(path: Path) -> Output:
         return collect(fd)
     finally:
         os.close(fd)
-        path.unlink(missing_ok=True)
 
 
 def thin_out(path: Path) -> bool:

@@ -138,8 +138,10 @@ class Crew:
         """Give up what we kept of a worker whose end is committed."""
         for slot in [slot for slot in self.ended if slot.name == name]:
             self.ended.remove(slot)
-            token = None if slot.gone is None else slot.gone.last_token
-            locks.sweep_away(self._side, name, token)
+            token = slot.gone.last_token if slot.gone is not None else None
+            for left in filter(None, (name, token)):
+                (self._side / "locks" / left).unlink(missing_ok=True)
+                (self._side / "logs" / left).unlink(missing_ok=True)
             slot.close()
 
 
