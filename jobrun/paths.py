@@ -30,5 +30,9 @@ def default_path(environ: Mapping[str, str], *, is_root: bool) -> Path:
 
 
 def side_dir(path: Path) -> Path:
-    """Return the folder beside the job file that holds its locks, bell, gate, spool and logs."""
-    return Path(os.fspath(path) + ".d")
+    """Return the folder beside the job file that holds its locks, bell, gate, spool and logs.
+
+    Every name of a file (symbolic links, relative paths) leads to one folder: under a second one a
+    living worker's lock would be missed, and its job started again.
+    """
+    return Path(os.path.realpath(path) + ".d")

@@ -33,6 +33,7 @@ class Database:
         """Take over a connection that `opening` has checked; without a gate it only reads."""
         self._connection = connection
         self._path = path
+        self._side = side_dir(path)
         self._gate = gate
         self._pid = os.getpid()
         self._depth = 0
@@ -82,7 +83,7 @@ class Database:
             yield
         rung, self._tones = self._tones, set()
         for tone in rung:
-            ring(side_dir(self._path), tone)
+            ring(self._side, tone)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
