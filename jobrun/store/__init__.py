@@ -7,6 +7,7 @@ rows with them (sqlite.org/howtocorrupt.html, 2.2).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,4 +71,4 @@ def open_store(
 
 def store_exists(path: Path) -> bool:
     """Say whether there is anything of that name; whether it is a job file, opening tells."""
-    return path.is_symlink() or path.exists()
+    return os.path.lexists(path)  # False, too, where we may not look

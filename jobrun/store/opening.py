@@ -203,11 +203,14 @@ def _fill(draft: Path) -> None:
 def _make_folder(path: Path) -> None:
     """Make our own folder where it is missing; any other that is missing is a mistyped path."""
     folder = path.parent
+    if not os.path.isdir(folder) and folder.name != "jobrun":  # noqa: PTH112 -- False, too, where we may not look
+        raise JobFileUnusable(f"there is no directory `{folder}`", hint=f"mkdir -m 700 {folder}")
+    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
     try:
-        if folder.name == "jobrun":
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        elif not folder.is_dir():
-            raise JobFileUnusable(f"there is no directory `{folder}`", hint=f"mkdir -m 700 {folder}")
+        for place in reversed(missing):  # one by one: `parents=True` would leave those to the umask
+            with contextlib.suppress(FileExistsError):
+                place.mkdir(mode=0o700)
+                place.chmod(0o700)
     except OSError as error:
         raise JobFileUnusable(f"cannot make `{folder}`: {error.strerror}") from None
     check_folders(path)
