@@ -1,0 +1,118 @@
+"""The process that asks: its clock, zone, directory, umask, environment and files."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from pathlib import Path
+
+from jobrun.cli.asking import Caller
+from jobrun.errors import UsageError
+from jobrun.model import Surroundings
+from jobrun.requests import MAX_PAYLOAD
+
+PATIENCE_S = 10.0  # for whoever writes into a pipe
+_OF_THE_SESSION = frozenset({"TERM", "DISPLAY", "WAYLAND_DISPLAY", "_", "SHLVL", "OLDPWD"})
+_FAMILIES_OF_THE_SESSION = ("SSH_", "BASH_FUNC_", "JOBRUN_")
+
+
+def here() -> Caller:
+    return Caller(now=datetime.now(UTC), zone=zone, surroundings=surroundings, read=read_text)
+
+
+@cache
+def zone() -> tzinfo:
+    from jobrun.zone import local_zone  # noqa: PLC0415 -- zone data is loaded for local times alone
+
+    return local_zone(os.environ.get("TZ"))
+
+
+@cache
+def surroundings() -> Surroundings:
+    """Return where a command of the caller would run; what belongs to the session is left out.
+
+    Bytes that are not UTF-8 are kept as lone surrogates (PEP 383), whatever the locale.
+    """
+    try:
+        cwd = os.fsencode(Path.cwd())
+    except FileNotFoundError:
+        hint = "change to one that does; the command would run there"
+        raise UsageError("the working directory does not exist any more", hint=hint) from None
+    variables = {_text(name): _text(value) for name, value in os.environb.items()}
+    environment = {name: value for name, value in variables.items() if not _is_of_the_session(name)}
+    return Surroundings(cwd=_text(cwd), umask=_umask(), environment=environment)
+
+
+def read_text(source: str) -> str:
+    """Return the text of a file, or of standard input for `-`; no more than a payload may have."""
+    data = bytearray()
+    descriptor = _open(source)
+    try:
+        while len(data) <= MAX_PAYLOAD and (chunk := _read(descriptor, source)):
+            data += chunk
+    finally:
+        if source != "-":
+            os.close(descriptor)
+    if len(data) > MAX_PAYLOAD:
+        raise UsageError(f"`{source}` holds more than 1 MiB, the limit of a payload")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"`{source}` is not valid UTF-8 at byte {error.start + 1}") from None
+
+
+def check_input() -> None:
+    """Refuse a standard input that nothing will come from."""
+    if sys.stdin is None:
+        raise UsageError("standard input is closed", hint="pipe the text in, or name a file")
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal", hint="pipe the text in, or name a file")
+
+
+def _open(source: str) -> int:
+    if source == "-":
+        check_input()
+        return 0
+    try:
+        descriptor = os.open(source.encode(), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise UsageError(f"cannot read `{source}`: it is a directory")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read `{source}`: {_reason(error)}") from None
+    return descriptor
+
+
+def _read(descriptor: int, source: str) -> bytes:
+    try:
+        if not select.select([descriptor], [], [], PATIENCE_S)[0]:
+            raise UsageError(f"cannot read `{source}`: nothing was written to it in {PATIENCE_S:.0f} s")
+        return os.read(descriptor, 1 << 16)
+    except OSError as error:
+        raise UsageError(f"cannot read `{source}`: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _is_of_the_session(name: str) -> bool:
+    return name in _OF_THE_SESSION or name.startswith(_FAMILIES_OF_THE_SESSION)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _umask() -> int:
+    """Return the umask without setting it, which for a moment would hold for every thread."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("Umask:"):
+            return int(line.split()[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,167 @@
+"""The door of the command line: what every command needs before it starts and after it ends.
+
+`enqueue` goes to a parser of our own and never loads typer, which costs more than the commit itself.
+Whatever goes wrong is answered here: a person's mistake in one line, a bug with its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from jobrun import __version__
+from jobrun.errors import JobrunError, NotDone, UsageError
+
+BUG = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # no file named: it was the output
+
+
+def run(argv: list[str]) -> int:
+    """Answer one command line and return its exit code; nothing is raised."""
+    closed = _open_standard_descriptors()
+    try:
+        _prepare_streams(is_closed=1 in closed)
+        words, db = _take_db(_as_utf8(argv))
+        code = _dispatch(words, db)
+        _flush()
+    except JobrunError as error:
+        return _tell(error, as_json="--json" in _before_dashes(argv))
+    except KeyboardInterrupt:
+        return _quietly(INTERRUPTED)
+    except BrokenPipeError:
+        return _quietly(BROKEN_PIPE)
+    except SystemExit as leave:  # of a process that was forked in here and ends its own way
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except Exception as error:  # noqa: BLE001 -- the last place that can say what it is
+        return _bug(error)
+    return code
+
+
+def _dispatch(words: list[str], db: Path | None) -> int:
+    if words == ["--version"]:
+        sys.stdout.write(f"jobrun {__version__}\n")
+        return 0
+    if words[:1] == ["enqueue"]:
+        from jobrun.cli.enqueue import run as enqueue  # noqa: PLC0415 -- only here
+
+        return enqueue(words[1:], db)
+    if words[:1] == ["help"]:
+        return _dispatch([*words[1:2], "--help"], db)
+    from jobrun.cli.app import run as others  # noqa: PLC0415 -- typer is loaded for them alone
+
+    return others(words, db)
+
+
+def _take_db(words: list[str]) -> tuple[list[str], Path | None]:
+    """Take `--db PATH` out of the words, wherever it stands before `--`."""
+    named: str | None = None
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            kept += [word, *rest]
+        elif word == "--db" or word.startswith("--db="):
+            if named is not None:
+                raise UsageError("--db is given twice")
+            named = word[5:] if "=" in word else next(rest, "")
+            if not named:
+                raise UsageError("--db needs a PATH", hint="as in `jobrun --db PATH status`")
+        else:
+            kept.append(word)
+    return kept, None if named is None else Path(os.fsdecode(named.encode()))
+
+
+def _as_utf8(argv: list[str]) -> list[str]:
+    """Return the words as the caller's bytes mean them, whatever the locale says."""
+    return [word if word.isascii() else _decoded(word, n) for n, word in enumerate(argv, start=1)]
+
+
+def _decoded(word: str, number: int) -> str:
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:
+        raise UsageError(f"argument {number} is not valid UTF-8: {word!r}") from None
+
+
+def _before_dashes(argv: list[str]) -> list[str]:
+    return argv[: argv.index("--")] if "--" in argv else argv
+
+
+def _open_standard_descriptors() -> set[int]:
+    """Open what is closed of 0, 1 and 2, or the job file would get the number and the text meant for it."""
+    closed = set()
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            closed.add(number)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    return closed
+
+
+def _prepare_streams(*, is_closed: bool) -> None:
+    """Let nothing fail because a locale lacks a character; refuse to work for nobody."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if is_closed:
+        raise NotDone("cannot write output: standard output is closed")
+
+
+def _tell(error: JobrunError, *, as_json: bool) -> int:
+    """Say what is wrong in one line and at most one hint, and return the exit code."""
+    from jobrun.cli.safe import safe_line, safe_text  # noqa: PLC0415 -- most commands go well
+
+    _whatever_happens(lambda: sys.stderr.write(f"jobrun: {safe_text(error.message)}\n"))
+    if error.hint is not None:
+        hint = safe_line(error.hint)
+        _whatever_happens(lambda: sys.stderr.write(f"hint: {hint}\n"))
+    if as_json:
+        from jobrun.cli.jsonout import dump, error_object  # noqa: PLC0415 -- as above
+
+        _whatever_happens(lambda: sys.stdout.write(dump(error_object(error)) + "\n"))
+    return _quietly(error.exit_code)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NotDone(f"cannot write output: {error.strerror}") from None
+
+
+def _bug(error: Exception) -> int:
+    if isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM:
+        return _tell(NotDone(f"cannot write output: {error.strerror}"), as_json=False)
+    from traceback import print_exception  # noqa: PLC0415 -- for bugs only
+
+    _whatever_happens(lambda: print_exception(error))
+    name, told = type(error).__name__, " ".join(str(error).split())
+    _whatever_happens(lambda: sys.stderr.write(f"jobrun: internal error, {name}: {told}; this is a bug\n"))
+    _whatever_happens(lambda: sys.stderr.write("hint: please report it with the lines above\n"))
+    return _quietly(BUG)
+
+
+def _quietly(code: int) -> int:
+    """Return the code; what stdout or stderr cannot be rid of will not be complained about at exit."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        if stream is not None and not _whatever_happens(stream.flush):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return code
+
+
+def _whatever_happens(write: Callable[[], object]) -> bool:
+    """Try to write, and say whether it went well; there is nobody left to tell."""
+    try:
+        write()
+    except (OSError, ValueError, AttributeError):  # full, closed, or None
+        return False
+    return True
