@@ -1,0 +1,274 @@
+"""What is SQLite's own: rows that cannot lie, plans that stay cheap, locks, full disks and forks."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobrun.errors import Busy, JobFileUnusable
+from jobrun.lifecycle import settle
+from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State
+from jobrun.store import Store, open_store
+from jobrun.units import from_ms
+
+NOW = from_ms(1_800_000_000_000)
+CALL = NewJob(kind=Kind.CALL, task="app:f")
+
+
+def connection_of(store: Store) -> sqlite3.Connection:
+    return store._database._connection
+
+
+def add_others(store: Store, n: int, *, priority: int = 0) -> None:
+    """Add many jobs in every state, and as many ready ones that are less urgent."""
+    connection_of(store).execute(
+        """
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :n)
+        INSERT INTO jobs (state, queue, priority, run_at, finished_at, expires_at, kind, task, args, kwargs,
+                          retries, backoff_ms, max_backoff_ms, on_crash, created_at, tags)
+        SELECT CASE n % 4 WHEN 0 THEN 'ready' WHEN 1 THEN 'scheduled' WHEN 2 THEN 'succeeded' ELSE 'failed' END,
+               'q' || (n % 3), CASE n % 4 WHEN 0 THEN :priority ELSE 9 END, 4e12, iif(n % 4 > 1, n, NULL), 4e12,
+               'call', 'a:f', '[]', '{}', 0, 0, 0, 'retry', 0, '[]'
+          FROM numbers
+        """,
+        {"n": n, "priority": priority},
+    )
+
+
+def claim(store: Store, *queues: str) -> object:
+    return store.queue.claim(["w"], queues=queues, now=NOW, new_token=lambda: f"t-{os.urandom(4).hex()}")
+
+
+# What the schema refuses, as changes of a waiting (1), a running (2) and an ended (3) job.
+LIES = [
+    "UPDATE jobs SET state = 'resting' WHERE id = 1",
+    "UPDATE jobs SET kind = 'pickle' WHERE id = 1",
+    "UPDATE jobs SET on_crash = 'panic' WHERE id = 1",
+    "UPDATE jobs SET retries = -1 WHERE id = 1",
+    "UPDATE jobs SET timeout_ms = 0 WHERE id = 1",
+    "UPDATE jobs SET run_at = 'tomorrow' WHERE id = 1",
+    "UPDATE jobs SET run_at = NULL WHERE id = 1",
+    "UPDATE jobs SET priority = 1.5 WHERE id = 1",
+    "UPDATE jobs SET token = 't' WHERE id = 1",
+    "UPDATE jobs SET finished_at = 1 WHERE id = 1",
+    "UPDATE jobs SET cancel_at = 1 WHERE id = 1",
+    "UPDATE jobs SET environment = 'nobody kept it' WHERE id = 1",
+    "UPDATE jobs SET state = 'running' WHERE id = 1",
+    "UPDATE jobs SET token = NULL WHERE id = 2",
+    "UPDATE jobs SET worker = NULL WHERE id = 2",
+    "UPDATE jobs SET state = 'succeeded' WHERE id = 2",
+    "UPDATE jobs SET attempt = attempt - 1 WHERE id = 2",
+    "UPDATE jobs SET state = 'running', token = 't', worker = 'w', finished_at = NULL WHERE id = 3",
+    "UPDATE jobs SET state = 'failed' WHERE id = 3",
+    "UPDATE jobs SET finished_at = NULL WHERE id = 3",
+    "INSERT INTO attempts SELECT * FROM attempts",
+    "UPDATE attempts SET number = 0",
+    "UPDATE attempts SET outcome = 'so-so'",
+    "UPDATE attempts SET job_id = 99",
+    "UPDATE attempts SET output_head = 'text'",
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_the_file_refuses_a_lie_whoever_tells_it(store: Store, lie: str) -> None:
+    store.intake.add([NewJob(kind=Kind.CALL, task="a:f", run_at=from_ms(1_900_000_000_000))], now=NOW)
+    for _ in range(2):
+        store.intake.add([CALL], now=NOW)
+    running, ended = store.queue.claim(["w1", "w2"], queues=[], now=NOW, new_token=iter("ab").__next__)
+    ending = Ending(outcome=Outcome.OK)
+    store.endings.settle(ended, ending, settle(ended, ending, NOW, 0.0), now=NOW, pid=1)
+    assert (running.id, ended.id) == (2, 3)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        connection_of(store).execute(lie)
+
+
+PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
+    ("claim", claim, {"jobs_ready", "jobs_expiring"}),
+    ("claim from queues", lambda s: claim(s, "q1", "q2"), {"jobs_ready_by_queue", "jobs_expiring"}),
+    ("has_ready", lambda s: s.queue.has_ready([]), {"jobs_ready"}),
+    ("has_ready in queues", lambda s: s.queue.has_ready(["q1"]), {"jobs_ready_by_queue"}),
+    ("next_due", lambda s: s.queue.next_due(), {"jobs_scheduled"}),
+    ("promote", lambda s: s.queue.promote(now=NOW), {"jobs_scheduled"}),
+    ("expire", lambda s: s.queue.expire(now=from_ms(5 * 10**12)), {"jobs_expiring"}),
+    ("to_cancel", lambda s: s.endings.to_cancel(), {"jobs_to_cancel"}),
+    ("running", lambda s: s.endings.running(), {"jobs_running"}),
+    ("running on a worker", lambda s: s.endings.running(["w"]), {"jobs_running"}),
+    ("leave", lambda s: s.workers.leave("w"), {"jobs_running"}),
+    (
+        "add with a key",
+        lambda s: s.intake.add([NewJob(kind=Kind.CALL, task="a:f", key="k")], now=NOW),
+        {"jobs_key"},
+    ),
+    (
+        "retry of a key",
+        lambda s: s.orders.retry([1, 2, 3], now=NOW),
+        {"jobs_key"},
+    ),
+    (
+        "count by final states",
+        lambda s: s.ledger.count(JobFilter(states=frozenset({State.FAILED, State.CRASHED}))),
+        {"jobs_finished"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "indexes"), [plan[1:] for plan in PLANS], ids=[plan[0] for plan in PLANS])
+def test_nothing_hot_reads_more_than_its_index(
+    store: Store, act: Callable[[Store], object], indexes: set[str]
+) -> None:
+    add_others(store, 400)
+    connection, statements = connection_of(store), list[str]()
+
+    connection.set_trace_callback(statements.append)
+    act(store)
+    connection.set_trace_callback(None)
+
+    plans = [
+        str(row["detail"])
+        for sql in statements
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", sql)
+        for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")
+    ]
+    used = set(re.findall(r"INDEX (jobs_\w+)", " ".join(plans)))
+    assert used == indexes
+    assert [step for step in plans if re.search(r"SCAN (jobs|attempts|ended|live)\b(?!.*INDEX)", step)] == []
+    assert [step for step in plans if "TEMP B-TREE" in step and "GROUP BY" not in step] == []
+
+
+def steps_of(store: Store, act: Callable[[], object]) -> int:
+    """Count the steps of SQLite's machine that something takes, in hundreds."""
+    taken = 0
+
+    def note() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    connection_of(store).set_progress_handler(note, 100)
+    act()
+    connection_of(store).set_progress_handler(None, 100)
+    return taken
+
+
+@pytest.mark.parametrize("queues", [(), ("q1", "q2")])
+def test_a_claim_costs_the_same_however_many_other_jobs_there_are(
+    store: Store, queues: tuple[str, ...]
+) -> None:
+    store.intake.add([NewJob(kind=Kind.CALL, task="a:f", queue="q1", priority=5)] * 2, now=NOW)
+    alone = steps_of(store, lambda: claim(store, *queues))
+
+    add_others(store, 20_000)
+
+    assert steps_of(store, lambda: claim(store, *queues)) <= alone + 1
+
+
+def test_a_file_that_another_program_holds_is_busy_and_nothing_is_changed(path: Path, store: Store) -> None:
+    connection_of(store).execute("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Busy, match="nothing was changed"):
+        store.intake.add([CALL], now=NOW)
+
+    assert store.ledger.count(JobFilter()) == 0
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.intake.add([CALL], now=NOW)[0].is_new
+
+
+def test_a_reader_sees_one_state_while_others_write(path: Path, store: Store) -> None:
+    with open_store(path) as other, store.reading():
+        before = store.ledger.count(JobFilter())
+        other.intake.add([CALL], now=NOW)
+        assert store.ledger.count(JobFilter()) == before
+
+    assert store.ledger.count(JobFilter()) == before + 1
+
+
+FILL = """
+import resource, signal, sys
+from pathlib import Path
+from jobrun.errors import NoRoom
+from jobrun.model import JobFilter, Kind, NewJob
+from jobrun.store import open_store
+from jobrun.units import from_ms
+
+with open_store(Path(sys.argv[1])) as store:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    job = NewJob(kind=Kind.CALL, task="a:f", args=("x" * 5000,))
+    added = 0
+    try:
+        while added < 1000:
+            added += len(store.intake.add([job, job], now=from_ms(0)))
+    except NoRoom as error:
+        print(added, store.ledger.count(JobFilter()), error.message)
+"""
+
+
+def test_when_there_is_no_room_what_was_acknowledged_is_there_and_nothing_else(
+    path: Path, store: Store
+) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", FILL, path], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert finished.stderr == ""
+    added, seen, message = finished.stdout.split(maxsplit=2)
+    assert int(added) == int(seen) == store.ledger.count(JobFilter()) > 0
+    assert message.startswith("no room left")
+    assert store.intake.add([CALL], now=NOW)[0].is_new
+
+
+def test_a_connection_does_not_cross_a_fork(store: Store) -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            store.intake.add([CALL], now=NOW)
+        except AssertionError:
+            os._exit(23)
+        os._exit(0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 23
+    assert store.ledger.count(JobFilter()) == 0
+
+
+def test_a_checkpoint_empties_the_log_and_loses_nothing(path: Path, store: Store) -> None:
+    store.intake.add([CALL] * 500, now=NOW)
+    log = Path(f"{path}-wal")
+    assert log.stat().st_size > 0
+
+    store.checkpoint()
+
+    assert log.stat().st_size == 0
+    assert store.ledger.count(JobFilter()) == 500
+
+
+def test_the_file_is_sound_after_every_kind_of_change(store: Store) -> None:
+    add_others(store, 100)
+    claim(store)
+    store.orders.purge(range(50))
+
+    [result] = connection_of(store).execute("PRAGMA integrity_check").fetchall()
+    assert result[0] == "ok"
+    assert connection_of(store).execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_damaged_page_is_said_in_our_words(path: Path, store: Store) -> None:
+    add_others(store, 2000)
+    store.checkpoint()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * 40 * 4096)
+
+    with pytest.raises(JobFileUnusable, match="malformed|damaged"):
+        open_store(path)
+    with pytest.raises(JobFileUnusable, match="is damaged"):
+        store.ledger.select(JobFilter(), limit=5000)
