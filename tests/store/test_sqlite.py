@@ -268,7 +268,7 @@ def test_a_damaged_page_is_said_in_our_words(path: Path, store: Store) -> None:
         file.seek(4096)
         file.write(b"\xa5" * 40 * 4096)
 
-    with pytest.raises(JobFileUnusable, match="malformed|damaged"):
+    with pytest.raises(JobFileUnusable, match=r"malformed|damaged"):
         open_store(path)
     with pytest.raises(JobFileUnusable, match="is damaged"):
         store.ledger.select(JobFilter(), limit=5000)
