@@ -22,7 +22,7 @@ from jobrun.store import Store
 EVERY_S = 2.0
 WAL_LIMIT = 4 * 1024 * 1024  # bytes
 WAL_REST_S = 60.0  # after the last write
-SPOOL_AGE_S = 86400.0  # a message nobody came for
+STRAY_AGE_S = 86400.0  # a file nobody came for
 
 
 class Housekeeping:
@@ -55,7 +55,7 @@ class Housekeeping:
         self._store.queue.expire(now=self._now())
         self._settle_lost(own, monotonic)
         self._strike_off_dead(own)
-        self._sweep_spool()
+        self._sweep_strays()
         if self._wal_is_due():
             self._store.checkpoint()
 
@@ -103,10 +103,14 @@ class Housekeeping:
                 lock.unlink(missing_ok=True)
                 (self._side / "logs" / worker.name).unlink(missing_ok=True)
 
-    def _sweep_spool(self) -> None:
-        for path in (self._side / "spool").iterdir():
-            if _age_s(path) > SPOOL_AGE_S:
-                path.unlink(missing_ok=True)
+    def _sweep_strays(self) -> None:
+        """Remove what was left by groups of which no row tells any more."""
+        known = {name for job in self._store.endings.running() for name in (job.token, job.worker)}
+        known |= {worker.name for worker in self._store.workers.all()}
+        for folder in ("locks", "logs", "spool"):
+            for path in (self._side / folder).iterdir():
+                if path.name not in known and _age_s(path) > STRAY_AGE_S:
+                    path.unlink(missing_ok=True)
 
     def _wal_is_due(self) -> bool:
         wal = Path(f"{self._store.path}-wal")
