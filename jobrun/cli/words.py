@@ -139,7 +139,8 @@ def _option(word: str) -> tuple[Option, str | None]:
     elif (option := BY_FLAG.get(word[:2])) and option.metavar:
         return option, word[2:]
     flag = word.partition("=")[0]
-    hint = nearest(flag, list(BY_FLAG)) or "arguments that begin with a dash go after --"
+    near = nearest(flag, list(BY_FLAG)) if flag.startswith("--") else None
+    hint = near or "arguments that begin with a dash go after --"
     raise UsageError(f"unknown option `{flag}`", hint=hint)
 
 
