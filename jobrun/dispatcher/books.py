@@ -75,7 +75,7 @@ class Books:
 
     def _settle(self, seat: Seat, ending: Ending, *, pid: int) -> list[str]:
         assert seat.job is not None
-        job, now = seat.job, self._world.now()
+        job, now = self._store.endings.with_order(seat.job), self._world.now()
         becomes = settle(job, ending, now, self._world.spread())
         if not self._store.endings.settle(job, ending, becomes, now=now, pid=pid):
             return [

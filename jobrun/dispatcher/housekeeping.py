@@ -87,9 +87,11 @@ class Housekeeping:
         if self._recovery.was_begun(job):
             ending = verdict.of_lost(was_stopping=was_stopping, output=output)
         now = self._now()
-        becomes = settle(job, ending, now, self._spread())
         pid = None if worker is None else worker.pid
-        if self._store.endings.settle(job, ending, becomes, now=now, pid=pid):
+        with self._store.group():
+            becomes = settle(self._store.endings.with_order(job), ending, now, self._spread())
+            is_ours = self._store.endings.settle(job, ending, becomes, now=now, pid=pid)
+        if is_ours:
             self._log.say(
                 f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,13 @@ class Endings:
             """
         )
         return {row["token"]: from_ms(row["cancel_at"]) for row in rows}
+
+    def with_order(self, job: Job) -> Job:
+        """Return a running job with the cancel that may have come since it was read.
+
+        To be called in the transaction that settles it, or one may come between.
+        """
+        return replace(job, cancel_at=self.to_cancel().get(job.token))
 
     def settle(
         self, job: Job, ending: Ending, becomes: Settlement, *, now: datetime, pid: int | None

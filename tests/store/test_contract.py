@@ -397,6 +397,15 @@ def test_a_running_job_is_asked_to_end_and_the_first_asking_counts(store: Store)
     assert store.endings.to_cancel() == {job.token: at(3)}
 
 
+def test_a_cancel_that_came_after_a_job_was_read_is_seen(store: Store) -> None:
+    add(store, call(), call())
+    first, second = claim(store, "w1", "w2")
+    store.orders.cancel(first.id, now=at(3))
+
+    assert store.endings.with_order(first).cancel_at == at(3)
+    assert store.endings.with_order(second) == second
+
+
 def test_a_job_that_has_ended_cannot_be_cancelled(store: Store) -> None:
     job_id = ended(store, Outcome.OK)
     before = got(store, job_id)
