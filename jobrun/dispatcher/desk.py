@@ -142,11 +142,10 @@ class Desk:
         match message:
             case Hired():
                 self._seat(message)
-            case Gone():
-                if message.name in self._seats:
-                    self._news.gone.append(message)
-                else:
-                    self._control.send(Noted(name=message.name))
+            case Gone() if message.name not in self._seats:
+                self._control.send(Noted(name=message.name))
+            case Gone() if all(message.name != known.name for known in self._news.gone):
+                self._news.gone.append(message)
             case Shutdown():
                 self._limits.shut_down(hurry=message.hurry)
 
