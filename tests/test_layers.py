@@ -34,7 +34,7 @@ HOMES = {
     "sqlite3": {"store"},
     "filelock": {"locks"},
     "fcntl": {"locks"},
-    "subprocess": {"run/command.py"},
+    "subprocess": {"run/command.py", "cli/checking.py"},
     "ctypes": {"bell.py", "procs.py", "run/output.py"},
     "asyncio": {"run/call.py"},
     "socket": {"wire/channel.py", "supervisor/crew.py", "supervisor/house.py"},
