@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobrun import __version__
-from jobrun.errors import JobrunError, NotDone, UsageError
+from jobrun.errors import JobFileUnusable, JobrunError, NotDone, UsageError
 
 BUG = 70
 INTERRUPTED = 130
@@ -139,8 +139,11 @@ def _flush() -> None:
 
 
 def _bug(error: Exception) -> int:
+    """Answer what nobody foresaw; two things that only the system around us can mend are no bugs."""
     if isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM:
         return _tell(NotDone(f"cannot write output: {error.strerror}"), as_json=False)
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return _tell(JobFileUnusable("too few file descriptors", hint="raise `ulimit -n`"), as_json=False)
     from traceback import print_exception  # noqa: PLC0415 -- for bugs only
 
     _whatever_happens(lambda: print_exception(error))

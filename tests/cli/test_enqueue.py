@@ -221,6 +221,7 @@ def test_a_message_never_carries_control_characters(jobrun: Run) -> None:
         ("jobrun enqueue m:f --args @/dev/zero", 2, "more than 1 MiB"),
         ("jobrun enqueue m:f >&-", 1, "cannot write output"),
         ("jobrun enqueue m:f >/dev/full", 1, "job 1 is queued all the same"),
+        ("jobrun enqueue m:f -q >&2; ulimit -n 6; jobrun enqueue m:f", 4, "too few file descriptors"),
         ("jobrun --version >/dev/full", 1, "cannot write output"),
         (
             "mkdir gone; cd gone; rmdir ../gone; jobrun enqueue --shell ls",
