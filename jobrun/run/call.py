@@ -7,7 +7,7 @@ import contextlib
 import json
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
@@ -84,7 +84,7 @@ class Caller:
             self._on_enter()
             function = _found(order.task)
             value = function(*order.args, **order.kwargs)
-            if asyncio.iscoroutine(value):
+            if isinstance(value, Coroutine):  # asyncio.iscoroutine of Python 3.11 takes generators for it, too
                 value = self._await(value)
             return _as_json(value)  # a result's __repr__ is user code too
         finally:
@@ -153,7 +153,7 @@ def _found(task: str) -> Callable[..., Any]:
 
 def _is_permanent(error: BaseException) -> bool:
     """Say whether trying again is useless: it said so, it cannot be found, or the arguments do not fit."""
-    if isinstance(error, (Permanent, BadTarget, _ImportFailed, _NoResult)):
+    if isinstance(error, (Permanent, BadTarget, _ImportFailed)):
         return True
     return isinstance(error, TypeError) and _depth(error.__traceback__) <= 1
 
@@ -181,16 +181,12 @@ def _exited(error: SystemExit) -> Ending:
     return Ending(outcome=Outcome.ERROR, exit_code=1, cause=f"exit 1: {_first_line(text)}", error=info)
 
 
-class _NoResult(Exception):
-    """The call returned something that would have to be run to give a result."""
-
-
 def _as_json(value: Any) -> tuple[str | None, str | None]:
     """Return a result as JSON text and None, or None and a note that says why it is not kept."""
     if value is None:
         return "null", None
     if hasattr(value, "__next__") or hasattr(value, "__anext__"):
-        raise _NoResult(f"the task returned a {type(value).__name__}, which would never run")
+        raise BadTarget("TypeError", f"the task returned a {type(value).__name__}, which would never run")
     try:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     except Exception:  # noqa: BLE001 -- cycles, depth, NaN, or anything a subclass does
@@ -202,7 +198,8 @@ def _as_json(value: Any) -> tuple[str | None, str | None]:
 
 def _type_name(error: BaseException) -> str:
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    # Ours are public as jobrun.Permanent and so on; where they are defined tells nobody anything.
+    return kind.__qualname__ if kind.__module__ in ("builtins", "jobrun.errors") else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _traceback(error: BaseException) -> str:
