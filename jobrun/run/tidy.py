@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
-_SIGNALS = [s for s in signal.Signals if s not in (signal.SIGKILL, signal.SIGSTOP)]
+# Those by which we reach the call among them: `signal.Signals` knows two of the real-time signals only.
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +21,8 @@ class Baseline:
     umask: int
     environment: dict[str, str]
     import_path: list[str]
-    handlers: dict[signal.Signals, Any]
+    handlers: dict[int, Any]
     mask: set[Any]
-    streams: tuple[TextIO, TextIO, TextIO]
 
 
 def baseline() -> Baseline:
@@ -36,12 +36,11 @@ def baseline() -> Baseline:
         import_path=list(sys.path),
         handlers={signum: signal.getsignal(signum) for signum in _SIGNALS},
         mask=set(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-        streams=(sys.stdin, sys.stdout, sys.stderr),
     )
 
 
 def put_back(before: Baseline) -> None:
-    """Restore directory, umask, environment, import path, signals and streams."""
+    """Restore directory, umask, environment, import path and signals."""
     signal.setitimer(signal.ITIMER_REAL, 0)
     _put_back_signals(before)
     with contextlib.suppress(OSError):
@@ -50,10 +49,6 @@ def put_back(before: Baseline) -> None:
     _put_back_environment(before.environment)
     if sys.path != before.import_path:
         sys.path[:] = before.import_path
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # whatever a task put there
-            stream.flush()
-    sys.stdin, sys.stdout, sys.stderr = before.streams
 
 
 def _put_back_signals(before: Baseline) -> None:

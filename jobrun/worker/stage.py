@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from jobrun.model import Output
 from jobrun.run import output
@@ -21,8 +23,8 @@ class Stage:
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self.fd = output.open_output(self._path)
         self._put_in_place()
-        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
-        sys.stdout, sys.stderr = _writer(1), _writer(2)
+        self._streams = _new_streams()
+        self._restore_streams()
 
     def open_for(self, token: str) -> None:
         """Make the file findable under the name of the attempt, so that its output can be followed."""
@@ -30,11 +32,15 @@ class Stage:
 
     def close_for(self, token: str) -> Output:
         """Return what the attempt printed, and empty the file for the next one."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # whatever a task put there
+                stream.flush()
         printed = output.collect(self.fd)
         (self._logs / token).unlink(missing_ok=True)
         if printed.size:
             os.ftruncate(self.fd, 0)
         self._restore()
+        self._restore_streams()
         return printed
 
     def renew(self) -> None:
@@ -46,21 +52,35 @@ class Stage:
 
     def _restore(self) -> None:
         """Undo what a task did to descriptors 0 to 2."""
-        ours = os.fstat(self.fd)
-        for fd in (1, 2):
-            try:
-                found = os.fstat(fd)
-            except OSError:
-                self._put_in_place()
-                return
-            if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino):
-                self._put_in_place()
-                return
+        wanted = ((0, self._null), (1, self.fd), (2, self.fd))
+        try:
+            is_untouched = all(os.path.sameopenfile(fd, ours) for fd, ours in wanted)
+        except OSError:
+            is_untouched = False
+        if not is_untouched:
+            self._put_in_place()
+
+    def _restore_streams(self) -> None:
+        """Undo what a task did to the streams; what it closed or took apart is made anew."""
+        if not all(map(_is_usable, self._streams)):
+            self._streams = _new_streams()
+        sys.stdin, sys.stdout, sys.stderr = self._streams
 
     def _put_in_place(self) -> None:
         os.dup2(self._null, 0)
         os.dup2(self.fd, 1)
         os.dup2(self.fd, 2)
+
+
+def _new_streams() -> tuple[TextIO, TextIO, TextIO]:
+    return io.TextIOWrapper(io.FileIO(0, closefd=False)), _writer(1), _writer(2)
+
+
+def _is_usable(stream: TextIO) -> bool:
+    try:
+        return not stream.closed
+    except ValueError:  # detached
+        return False
 
 
 def _writer(fd: int) -> io.TextIOWrapper:
