@@ -100,6 +100,11 @@ class Group:
         kill(pid)
         eventually(lambda: pid not in children_of(self.pid))
 
+    def freeze(self, pid: int) -> None:
+        """Stop a process of the group where it is; only its kill ends that."""
+        kill(pid, signal.SIGSTOP)
+        eventually(lambda: b") T " in Path(f"/proc/{pid}/stat").read_bytes())
+
     def send(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
@@ -109,11 +114,10 @@ class Group:
 
     def stop(self) -> int:
         """End it in a hurry, and return its exit code."""
-        while self._process.poll() is None:
-            self.send(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.2 if "stopping" not in self.log() else DEADLINE_S)
-        return self._process.returncode
+        self.send(signal.SIGTERM)
+        eventually(lambda: self._process.poll() is not None or "stopping" in self.log())
+        self.send(signal.SIGTERM)
+        return self.wait()
 
     def log(self) -> str:
         return self._errors.read_text()
@@ -141,7 +145,7 @@ class Site:
         (folder / "tasks").mkdir()
         shutil.copy(_TASKS, folder / "tasks")
         self._mark = f"JOBRUN_TEST_SITE={folder}"
-        self._groups: list[Group] = []
+        self.groups: list[Group] = []
 
     def environment(self) -> dict[str, str]:
         """Return what all processes of this site are started with, and are found by."""
@@ -151,7 +155,7 @@ class Site:
 
     def start(self, *options: str, n: int = 2, grace: str = "0.3s") -> Group:
         """Start a group of workers."""
-        errors = self.folder / f"group{len(self._groups)}.err"
+        errors = self.folder / f"group{len(self.groups)}.err"
         command = [sys.executable, "-m", "jobrun", "--db", str(self.path), "worker", "-n", str(n)]
         paths = ["--path", str(self.folder / "tasks"), "--grace", grace]
         with errors.open("wb") as stderr, errors.with_suffix(".out").open("wb") as stdout:
@@ -165,7 +169,7 @@ class Site:
                 start_new_session=True,
             )
         group = Group(self, process, n, errors)
-        self._groups.append(group)
+        self.groups.append(group)
         return group
 
     def burst(self, *options: str, n: int = 2) -> Group:
@@ -230,7 +234,7 @@ class Site:
     def close(self) -> None:
         """End everything; nothing may be left of it."""
         try:
-            for group in self._groups:
+            for group in self.groups:
                 group.stop()
             assert self.alive() == [], self._logs()
             assert self.strays() == [], self._logs()
@@ -240,4 +244,4 @@ class Site:
                 kill(pid)
 
     def _logs(self) -> str:
-        return "".join(f"\n{group.log()}" for group in self._groups)
+        return "".join(f"\n{group.log()}" for group in self.groups)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import time
 from collections import Counter
 
 import pytest
@@ -130,13 +133,29 @@ def test_a_result_that_came_while_there_was_no_dispatcher_is_not_lost(site: Site
     site.runs(job_id)
     dispatcher = group.dispatcher()
 
-    kill(dispatcher, signal.SIGSTOP)
+    group.freeze(dispatcher)
     (site.folder / "go").touch()
     eventually(lambda: site.effects()[f"E {job_id} 1"])
     kill(dispatcher)
 
     assert site.wait(job_id).state is State.SUCCEEDED
     assert site.effects() == Counter([f"S {job_id} 1", f"E {job_id} 1"])
+
+
+def test_a_question_that_came_while_there_was_no_dispatcher_is_answered(site: Site) -> None:
+    group = site.start(n=1)
+    job_id = site.call("enqueues_after", str(site.folder / "go"))
+    site.runs(job_id)
+    dispatcher = group.dispatcher()
+    group.freeze(dispatcher)
+    (site.folder / "go").touch()
+    eventually(lambda: site.effects()[f"E {job_id} 1"])
+    group.kill_one(dispatcher)
+
+    added = json.loads(site.wait(job_id).result or "")
+
+    assert site.wait(added).state is State.SUCCEEDED
+    assert site.effects()[f"S {added} 1"] == 1
 
 
 def test_a_time_limit_holds_though_the_dispatcher_was_replaced(site: Site) -> None:
@@ -230,6 +249,21 @@ def test_killing_the_process_group_of_the_supervisor_leaves_nothing_running(site
     eventually(lambda: not site.alive())
     site.burst()
     assert site.wait(job_id).state is State.CRASHED
+
+
+def test_files_that_no_row_tells_of_are_swept_after_a_day(site: Site) -> None:
+    names = [f"{folder}/{age}" for folder in ("locks", "logs", "spool") for age in ("old", "new")]
+    for name in names:
+        path = site.side / name
+        path.touch()
+        days = 2 if path.name == "old" else 0
+        os.utime(path, (time.time() - days * 86400,) * 2)
+
+    site.burst()
+
+    assert sorted(site.strays()) == ["locks/new", "logs/new", "spool/new"]
+    for name in site.strays():
+        (site.side / name).unlink()
 
 
 def _text(site: Site, name: str) -> str:

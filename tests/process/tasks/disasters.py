@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jobrun.errors as stops
-from jobrun.model import Kind, NewJob
-from jobrun.run.context import current
+import jobrun
+from jobrun.errors import Stopped
 
 LONG_S = 600.0
 
@@ -68,7 +69,7 @@ def cleans_up() -> None:
     note("S")
     try:
         time.sleep(LONG_S)
-    except stops.Stopped as stop:
+    except Stopped as stop:
         note(type(stop).__name__)
         raise
 
@@ -90,7 +91,7 @@ def ignores_stops() -> None:
 
 def finishes_all_the_same() -> str:
     note("S")
-    with contextlib.suppress(stops.Stopped):
+    with contextlib.suppress(Stopped):
         time.sleep(LONG_S)
     return "finished"
 
@@ -181,9 +182,9 @@ _RAISED: dict[str, Any] = {
     "huge": lambda: ValueError("x" * 50_000_000),
     "odd": lambda: ValueError(object(), b"\xff", None),
     "NoText": NoText,
-    "Retry": lambda: stops.Retry("later"),
-    "Retry now": lambda: stops.Retry("at once", in_s=0),
-    "Permanent": lambda: stops.Permanent("never"),
+    "Retry": lambda: jobrun.Retry("later"),
+    "Retry now": lambda: jobrun.Retry("at once", in_s=0),
+    "Permanent": lambda: jobrun.Permanent("never"),
 }
 
 
@@ -268,11 +269,20 @@ def long_text(size: int) -> str:
     return "x" * size
 
 
+def long_text_after(size: int, path: str) -> str:
+    until(path)
+    return "x" * size
+
+
 def length(text: str) -> int:
     return len(text)
 
 
 # -- prints
+
+
+def says(text: str) -> None:
+    print(text)  # noqa: T201 -- it is what this does
 
 
 def prints_without_end() -> None:
@@ -287,10 +297,7 @@ def prints_and_waits(path: str) -> None:
 
 
 def prints_much() -> None:
-    os.write(1, b"begin\n")
-    for _ in range(16):
-        os.write(1, b"x" * 65536)
-    os.write(1, b"\nend")
+    sys.stdout.write("begin\n" + "x" * 1_000_000 + "\nend")
 
 
 def prints_bytes() -> None:
@@ -301,6 +308,10 @@ def closes_standard_descriptors() -> None:
     os.write(1, b"before")
     for fd in (0, 1, 2):
         os.close(fd)
+
+
+def closes_input() -> None:
+    os.close(0)
 
 
 def moves_standard_descriptors() -> None:
@@ -335,11 +346,17 @@ def raises_twice() -> NoReturn:
 
 
 def leaves_a_daemon() -> None:
-    if os.fork() == 0:
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
         os.setsid()
         if os.fork() == 0:
+            os.write(writer, b"!")
             time.sleep(LONG_S)
         os._exit(0)
+    os.waitpid(child, 0)
+    os.read(reader, 1)
+    os.close(reader)
+    os.close(writer)
 
 
 def leaves_a_thread(path: str) -> None:
@@ -400,6 +417,10 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+def open_files() -> list[str]:
+    return [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+
+
 # -- the job file
 
 
@@ -416,11 +437,26 @@ def removes_the_job_file() -> None:
     Path(os.environ["JOBRUN_DB"]).unlink()
 
 
-def enqueues(count: int) -> list[int]:
-    """Have jobs added from inside a job."""
-    job = current()
-    assert job is not None
-    return [added.id for added in job.ask([NewJob(kind=Kind.CALL, task="disasters:short")] * count)]
+def enqueues_together(count: int) -> list[int]:
+    return jobrun.enqueue_many([("disasters:short", [], {})] * count)
+
+
+def enqueues_one_by_one(count: int) -> list[int]:
+    return [jobrun.enqueue("disasters:short") for _ in range(count)]
+
+
+def enqueues_from_threads(count: int) -> list[int]:
+    with ThreadPoolExecutor(5) as pool:
+        return list(pool.map(jobrun.enqueue, ["disasters:short"] * count))
+
+
+def enqueues_nonsense() -> None:
+    jobrun.enqueue("no target")
+
+
+def enqueues_after(path: str) -> int:
+    until(path)
+    return jobrun.enqueue("disasters:short")
 
 
 # -- what is no plain function
@@ -452,6 +488,9 @@ def returns_a_generator() -> Any:
 
 
 no_name = lambda: "lambda"  # noqa: E731 -- it is what this is
+
+
+partial = functools.partial(abs, -5)
 
 
 def takes_two(_one: int, _two: int) -> None:
