@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -55,7 +54,7 @@ def create(path: Path) -> bool:
     It is built under another name and linked into place, so nobody ever opens half a file.
     """
     _make_folder(path)
-    draft = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
+    draft = path.with_name(f"{path.name}.new-{os.urandom(4).hex()}")
     _make_empty(draft)
     try:
         _fill(draft)
