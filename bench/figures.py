@@ -22,8 +22,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jobrun
-from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State
 from jobrun.lifecycle import settle
+from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State
 from jobrun.store import Store, open_store
 
 TASK = "import time\n\ndef now():\n    return time.monotonic_ns()\n"
