@@ -1,0 +1,167 @@
+"""The supervisor's parts without processes: pauses before restarts, and the crew's books."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from jobrun import locks, procs
+from jobrun.locks.records import Record, write_record
+from jobrun.store.opening import make_side_folders
+from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
+from jobrun.supervisor.pauses import FIRST_PAUSE_S, LONGEST_PAUSE_S, QUICK_DEATH_S, Pauses
+
+USAGE = resource.getrusage(resource.RUSAGE_SELF)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Give the supervisor's parts a monotonic clock that stands still unless moved."""
+    clock = SimpleNamespace(s=1000.0)
+    times = SimpleNamespace(monotonic=lambda: clock.s, time=lambda: 1.5)
+    for module in ("pauses", "crew"):
+        monkeypatch.setattr(f"jobrun.supervisor.{module}.time", times)
+    return clock
+
+
+def die(pauses: Pauses, clock: SimpleNamespace, *, after_s: float) -> float:
+    pauses.began(0)
+    clock.s += after_s
+    return pauses.ended(0)
+
+
+def test_what_dies_young_is_started_again_later_and_later(clock: SimpleNamespace) -> None:
+    pauses = Pauses(1)
+
+    waits = [die(pauses, clock, after_s=0.1) for _ in range(20)]
+
+    assert waits[:4] == pytest.approx([FIRST_PAUSE_S, 0.2, 0.4, 0.8])
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST_PAUSE_S
+
+
+def test_what_lived_long_is_replaced_at_once(clock: SimpleNamespace) -> None:
+    pauses = Pauses(1)
+    die(pauses, clock, after_s=0.1)
+
+    assert die(pauses, clock, after_s=QUICK_DEATH_S) == 0
+    assert pauses.is_over(0)
+
+
+def test_a_pause_ends_when_its_time_is_over(clock: SimpleNamespace) -> None:
+    pauses = Pauses(2)
+    wait_s = die(pauses, clock, after_s=0.1)
+
+    assert (pauses.is_over(0), pauses.is_over(1)) == (False, True)
+    assert pauses.left_s(0) == pytest.approx(wait_s)
+    clock.s += wait_s
+    assert pauses.is_over(0)
+
+
+def test_an_end_that_we_made_ourselves_is_forgiven(clock: SimpleNamespace) -> None:
+    pauses = Pauses(1)
+    for _ in range(5):
+        die(pauses, clock, after_s=0.1)
+
+    pauses.forgive(0)
+
+    assert pauses.is_over(0)
+    assert die(pauses, clock, after_s=0.1) == FIRST_PAUSE_S
+
+
+@pytest.fixture
+def side(tmp_path: Path) -> Path:
+    make_side_folders(tmp_path / "jobs.db")
+    return tmp_path / "jobs.db.d"
+
+
+@pytest.fixture
+def crew(side: Path, clock: SimpleNamespace) -> Iterator[Crew]:
+    assert clock
+    crew = Crew(side, lambda _main, _not_for_it: 4711)
+    yield crew
+    for slot in crew.all():
+        slot.close()
+
+
+def hire(crew: Crew, number: int = 1) -> Slot:
+    return crew.hire(number, lambda _name, _lock, _channel: 0)
+
+
+def test_a_worker_holds_its_lock_from_before_its_fork_until_its_end_is_committed(
+    crew: Crew, side: Path
+) -> None:
+    held_at_fork: list[bool] = []
+
+    def fork(_main: object, _not_for_it: object) -> int:
+        held_at_fork.extend(locks.is_held(path) for path in (side / "locks").iterdir())
+        return 4711
+
+    crew = Crew(side, fork)
+    slot = hire(crew)
+    lock = side / "locks" / slot.name
+
+    crew.buried(slot, 9, USAGE)
+    crew.sweep(set(procs.children()))
+    assert held_at_fork == [True]
+    assert locks.is_held(lock)
+    crew.forget(slot.name)
+    assert not lock.exists()
+    assert crew.all() == []
+
+
+def test_a_name_is_used_once(crew: Crew) -> None:
+    assert len({hire(crew, number).name for number in range(1, 20)}) == 19
+
+
+def test_a_worker_is_introduced_by_name_place_pid_and_time(crew: Crew) -> None:
+    slot = hire(crew, 3)
+
+    hired = introduction(slot)
+
+    assert (hired.name, hired.number, hired.pid, hired.started_at) == (slot.name, 3, 4711, 1500)
+
+
+def test_a_death_tells_what_was_begun_last_and_what_it_used(crew: Crew) -> None:
+    slot = hire(crew)
+    used_s = USAGE.ru_utime + USAGE.ru_stime
+    write_record(slot.lock, Record(pid=4711, ticks=1, token="t", cpu_s=used_s / 2))
+
+    crew.buried(slot, 9, USAGE)
+
+    assert slot.gone is not None
+    assert (slot.gone.status, slot.gone.last_token) == (9, "t")
+    assert slot.gone.cpu_s == pytest.approx(used_s / 2, abs=0.001)
+
+
+def test_a_death_is_told_once_swept_and_again_until_it_is_noted(crew: Crew, clock: SimpleNamespace) -> None:
+    slot = hire(crew)
+    crew.buried(slot, 0, USAGE)
+    assert crew.to_tell() == []
+
+    crew.sweep(set(procs.children()))
+    assert [gone.name for gone in crew.to_tell()] == [slot.name]
+    assert crew.to_tell() == []
+    clock.s += TELL_AGAIN_S
+    assert [gone.name for gone in crew.to_tell()] == [slot.name]
+    crew.tell_anew()
+    assert [gone.name for gone in crew.to_tell()] == [slot.name]
+    crew.forget(slot.name)
+    clock.s += TELL_AGAIN_S
+    assert crew.to_tell() == []
+
+
+def test_a_reaped_worker_cannot_be_named_any_more(crew: Crew) -> None:
+    slot = hire(crew)
+    assert crew.named(slot.name) is slot
+
+    crew.buried(slot, 0, USAGE)
+
+    assert crew.named(slot.name) is None
+    assert crew.with_pid(4711) is None
+    assert os.fstat(slot.lock)
