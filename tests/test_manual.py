@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,14 @@ def test_the_page_has_every_state() -> None:
     words = _parts(SECTIONS["DESCRIPTION"], "Ss")["Words"]
 
     assert _items(words, "Cm") == list(State)
+
+
+def test_the_page_has_every_name_and_every_option_of_the_package() -> None:
+    named = set(re.findall(r"\bjobrun\.(\w+)", SECTIONS["PYTHON"]))
+    told = set(re.findall(r"\b\w+\b", SECTIONS["PYTHON"]))
+
+    assert named == set(jobrun.__all__)
+    assert {field.name for kind in (jobrun.Options, jobrun.Current) for field in fields(kind)} <= told
 
 
 @pytest.mark.process
