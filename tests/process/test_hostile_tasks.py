@@ -269,7 +269,7 @@ def test_a_task_that_enqueues_what_cannot_be_is_told_so(served: Site) -> None:
     job, attempt = ended(served, "enqueues_nonsense")
 
     assert job.state is FAILED
-    assert (attempt.ending.cause or "").startswith("jobrun.errors.UsageError: target `no target`")
+    assert (attempt.ending.cause or "").startswith("UsageError: target `no target`")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_quit_prints_the_stacks_of_all_and_the_group_goes_on(site: Site) -> None
     group.send(signal.SIGQUIT)
 
     eventually(lambda: group.log().count("(most recent call first)") >= 4)
-    group.says("in until")
+    group.says("disasters.py")
     (site.folder / "go").touch()
     assert site.wait(job_id).state is State.SUCCEEDED
 
