@@ -84,7 +84,9 @@ class Caller:
             self._on_enter()
             function = _found(order.task)
             value = function(*order.args, **order.kwargs)
-            if isinstance(value, Coroutine):  # asyncio.iscoroutine of Python 3.11 takes generators for it, too
+            if isinstance(
+                value, Coroutine
+            ):  # asyncio.iscoroutine of Python 3.11 takes generators for it, too
                 value = self._await(value)
             return _as_json(value)  # a result's __repr__ is user code too
         finally:
@@ -114,7 +116,9 @@ class Caller:
 
     def _failed(self, error: BaseException) -> Ending:
         if isinstance(error, SystemExit):
-            return _exited(error)
+            exited = _exited(error)
+            if self._why is None or exited.outcome is Outcome.OK:
+                return exited  # else it left because it was told to stop
         info = describe(error)
         if self._why is not None:
             return Ending(outcome=_OUTCOMES[self._why], cause=_CAUSES[self._why], error=info)
@@ -199,7 +203,11 @@ def _as_json(value: Any) -> tuple[str | None, str | None]:
 def _type_name(error: BaseException) -> str:
     kind = type(error)
     # Ours are public as jobrun.Permanent and so on; where they are defined tells nobody anything.
-    return kind.__qualname__ if kind.__module__ in ("builtins", "jobrun.errors") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "jobrun.errors")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _traceback(error: BaseException) -> str:
