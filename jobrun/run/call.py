@@ -84,9 +84,8 @@ class Caller:
             self._on_enter()
             function = _found(order.task)
             value = function(*order.args, **order.kwargs)
-            if isinstance(
-                value, Coroutine
-            ):  # asyncio.iscoroutine of Python 3.11 takes generators for it, too
+            # asyncio.iscoroutine of Python 3.11 takes generators for coroutines, too
+            if isinstance(value, Coroutine):
                 value = self._await(value)
             return _as_json(value)  # a result's __repr__ is user code too
         finally:
@@ -203,11 +202,9 @@ def _as_json(value: Any) -> tuple[str | None, str | None]:
 def _type_name(error: BaseException) -> str:
     kind = type(error)
     # Ours are public as jobrun.Permanent and so on; where they are defined tells nobody anything.
-    return (
-        kind.__qualname__
-        if kind.__module__ in ("builtins", "jobrun.errors")
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    if kind.__module__ in {"builtins", "jobrun.errors"}:
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _traceback(error: BaseException) -> str:
