@@ -105,9 +105,7 @@ def single_plans(folder: Path) -> Iterator[Plan]:
     )
     yield Plan(request=f"sources:count {shlex.quote(str(latin_1))}", fails_with="UnicodeDecodeError")
     yield Plan(request="sources:sha256 no_such_file.py", fails_with="FileNotFoundError")
-    yield Plan(
-        request="sources:compressed os.py method=rar --retries 5", fails_with="Permanent"
-    )
+    yield Plan(request="sources:compressed os.py method=rar --retries 5", fails_with="Permanent")
     yield Plan(request="--shell 'sha256sum no_such_file'", fails_with="exit 1")
 
 
