@@ -448,6 +448,18 @@ class TestShutdown:
 
         assert worker.heard() == [Stop(token=order.token, why=Why.INTERRUPTED)]
 
+    def test_being_asked_again_gives_running_jobs_no_more_time(self, scene: Scene, busy: Busy) -> None:
+        worker, order, _ = busy({"drain_s": 30.0})
+        scene.shut_down()
+        scene.step()
+
+        scene.clock_s += 20
+        scene.shut_down()
+        scene.step()
+        scene.step(after_s=10)
+
+        assert worker.heard() == [Stop(token=order.token, why=Why.INTERRUPTED)]
+
     def test_it_is_written_down_for_the_day_after(self, scene: Scene, busy: Busy) -> None:
         busy()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -342,6 +343,14 @@ def test_a_void_token_changes_nothing(store: Store) -> None:
     assert not finish(store, first, Outcome.OK, now=at(61))
     assert got(store, second.id) == second
     assert len(store.ledger.attempts(second.id)) == 1
+
+
+def test_an_ending_without_the_token_of_the_attempt_changes_nothing(store: Store) -> None:
+    add(store)
+    [job] = claim(store)
+
+    assert not finish(store, replace(job, token="guessed"))
+    assert got(store, job.id) == job
 
 
 def test_an_ending_counts_once(store: Store) -> None:
