@@ -31,23 +31,23 @@ class Stage:
         os.link(self._path, self._logs / token)
 
     def close_for(self, token: str) -> Output:
-        """Return what the attempt printed, and empty the file for the next one."""
+        """Return what the attempt printed; what follows it live keeps the old file to read to its end."""
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # whatever a task put there
                 stream.flush()
         printed = output.collect(self.fd)
         (self._logs / token).unlink(missing_ok=True)
-        if printed.size:
-            os.ftruncate(self.fd, 0)
         self._restore()
+        if printed.size:
+            self.renew()
         self._restore_streams()
         return printed
 
     def renew(self) -> None:
-        """Take a new file: something that escaped might still write into the old one."""
+        """Take a new file: somebody may still read the old one, or what escaped may write into it."""
         self._path.unlink(missing_ok=True)
-        os.close(self.fd)
-        self.fd = output.open_output(self._path)
+        old, self.fd = self.fd, output.open_output(self._path)
+        os.close(old)
         self._put_in_place()
 
     def _restore(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -26,6 +28,26 @@ def test_output_is_in_a_file_while_the_job_runs(served: Site) -> None:
     for job_id in (call, command):
         assert served.wait(job_id).state is State.SUCCEEDED
         assert served.last(job_id).ending.output.head == b"here I am\n"
+
+
+def test_who_follows_a_job_sees_all_that_it_prints_and_leaves_with_its_code(served: Site) -> None:
+    line = "for n in 1 2 3 4 5; do echo $n; sleep 0.1; done; exit 7"
+    command = [
+        sys.executable,
+        "-m",
+        "jobrun",
+        "--db",
+        str(served.path),
+        "enqueue",
+        "--follow",
+        "--shell",
+        line,
+    ]
+
+    followed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert followed.stdout.splitlines()[-5:] == ["1", "2", "3", "4", "5"]
+    assert followed.returncode == 7
 
 
 def test_head_and_tail_of_much_output_are_kept_and_what_is_cut_is_counted(served: Site) -> None:
