@@ -8,6 +8,7 @@ import json
 import threading
 import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,8 @@ from jobrun.run.target import BadTarget, resolve
 from jobrun.wire.messages import Run, Why
 
 LARGEST_RESULT = 1024 * 1024  # bytes of JSON
+_FRAMES = 100  # the innermost ones are kept
+_PACKAGE = Path(__file__).parent.parent
 LARGEST_TEXT = 64 * 1024  # characters of a message or traceback that are kept
 
 _STOPS: dict[Why, type[Stopped]] = {
@@ -208,14 +211,17 @@ def _type_name(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
-        frames = frames.tb_next  # our own frames tell the reader nothing
-    with contextlib.suppress(Exception):  # a chain may be too deep, a __str__ may raise
-        return "".join(traceback.format_exception(type(error), error, frames, limit=-100))
-    with contextlib.suppress(Exception):
-        return "".join(traceback.format_exception(type(error), error, frames, limit=-100, chain=False))
+    """Return the traceback without our own frames, which tell the reader nothing."""
+    for chain in (True, False):
+        with contextlib.suppress(Exception):  # a chain may be too deep, a __str__ may raise
+            told = traceback.TracebackException.from_exception(error, limit=-_FRAMES)
+            told.stack = traceback.StackSummary.from_list([f for f in told.stack if not _is_ours(f.filename)])
+            return "".join(told.format(chain=chain))
     return ""
+
+
+def _is_ours(filename: str) -> bool:
+    return Path(filename).is_relative_to(_PACKAGE)
 
 
 def _text(value: object) -> str:

@@ -131,10 +131,11 @@ class Command:
         )
 
     def _verdict(self, code: int, oom_before: int | None) -> tuple[Outcome, str | None]:
-        how = _in_words(code, oom_before)
         if self._why is not None:
-            return _OUTCOMES[self._why], f"{_REASONS[self._why]}, {how}"
-        return (Outcome.OK, None) if code == 0 else (Outcome.ERROR, how)
+            return _OUTCOMES[self._why], f"{_REASONS[self._why]}, {_in_words(code)}"
+        if code == 0:
+            return Outcome.OK, None
+        return Outcome.ERROR, _in_words(code) + killed_for_memory(-code, oom_before)
 
     def _not_started(self, error: OSError) -> Ending:
         """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""
@@ -174,12 +175,11 @@ def _has_ended(leader: int) -> bool:
     return bool(poll.poll(0))
 
 
-def _in_words(code: int, oom_before: int | None) -> str:
+def _in_words(code: int) -> str:
     if code >= 0:
         meaning = {CANNOT_RUN: " (cannot be run)", NOT_FOUND: " (command not found)"}.get(code, "")
         return f"exit {code}{meaning}"
-    name = procs.signal_name(-code)
-    return f"killed by {name}{killed_for_memory(-code, oom_before)}"
+    return f"killed by {procs.signal_name(-code)}"
 
 
 def killed_for_memory(signum: int, oom_before: int | None) -> str:
