@@ -65,6 +65,8 @@ class Options:
 
     def job(self, target: str, /, *args: Any, **kwargs: Any) -> NewJob:
         """Return a checked request for a call, to be given to `enqueue_many`."""
+        if isinstance(self.tags, str):
+            raise UsageError(f"tags must be a tuple of texts, not the text `{self.tags}`")
         now = datetime.now(UTC)
         run_at = self._run_at(now)
         job = NewJob(
@@ -135,13 +137,9 @@ class Jobs:
 
 def options(**given: Any) -> Options:
     """Return options for jobs: `options(queue="mail", retries=3).enqueue("shop.mail:send", 42)`."""
-    try:
-        return Options(**given)
-    except TypeError:
-        unknown = next(iter(given.keys() - set(Options.__slots__)))
-        raise UsageError(
-            f"there is no option `{unknown}`", hint=f"one of {', '.join(Options.__slots__)}"
-        ) from None
+    for unknown in given.keys() - set(Options.__slots__):
+        raise UsageError(f"there is no option `{unknown}`", hint=f"one of {', '.join(Options.__slots__)}")
+    return Options(**given)
 
 
 def enqueue(target: str, /, *args: Any, **kwargs: Any) -> int:
@@ -191,10 +189,17 @@ def _running() -> context.Context | None:
 
 
 def _checked(jobs: Iterable[NewJob | Call], now: datetime) -> list[NewJob]:
-    return [
-        check(job, now=now) if isinstance(job, NewJob) else Options().job(job[0], *job[1], **job[2])
-        for job in jobs
-    ]
+    return [check(job, now=now) if isinstance(job, NewJob) else _called(job) for job in jobs]
+
+
+def _called(call: Call) -> NewJob:
+    try:
+        target, args, kwargs = call
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"`{call!r}` is no job", hint="give (target, args, kwargs), or what options().job() returns"
+        ) from None
+    return Options().job(target, *args, **kwargs)
 
 
 def _seconds(seconds: float) -> timedelta:
