@@ -65,6 +65,7 @@ class House:
         self._is_open = False  # the store was opened once, so there is something to work for
         self._stops = 0  # how often we were asked to stop
         self._is_drained = False
+        self._has_terminal = os.isatty(2)  # whose end SIGHUP then means
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -160,7 +161,7 @@ class House:
 
     def _hear_signals(self) -> None:
         for signum in self._signals.take():
-            if signum in (signal.SIGTERM, signal.SIGINT):
+            if signum in (signal.SIGTERM, signal.SIGINT) or (signum == signal.SIGHUP and self._has_terminal):
                 self._stop(signum)
             elif signum == signal.SIGQUIT:
                 self._print_stacks()
