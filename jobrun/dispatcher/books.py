@@ -9,9 +9,11 @@ from pathlib import Path
 from jobrun.dispatcher import verdict
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
+from jobrun.errors import UsageError
 from jobrun.lifecycle import settle
 from jobrun.model import TROUBLED, Ending, Job, WorkerRow
 from jobrun.paths import side_dir
+from jobrun.requests import check
 from jobrun.run.output import collect_file
 from jobrun.store import Store
 from jobrun.units import from_ms
@@ -67,11 +69,19 @@ class Books:
             for gone in news.gone:
                 told.lines += self._bury(seats[gone.name], gone, news, is_stopping=is_stopping)
             for seat, ask in news.asked:
-                added = self._store.intake.add(ask.jobs, now=self._world.now())
-                told.answers.append((seat, Answer(number=ask.number, added=added)))
+                told.answers.append((seat, self._answer(ask)))
             if claims:
                 told.claimed = self._claim(news, seats)
         return told
+
+    def _answer(self, ask: Ask) -> Answer:
+        """Add what user code asked for; what no row could hold is refused, and hurts nobody else."""
+        now = self._world.now()
+        try:
+            jobs = [check(job, now=now) for job in ask.jobs]
+        except UsageError as error:
+            return Answer(number=ask.number, error=error.message)
+        return Answer(number=ask.number, added=self._store.intake.add(jobs, now=now))
 
     def _settle(self, seat: Seat, ending: Ending, *, pid: int) -> list[str]:
         assert seat.job is not None

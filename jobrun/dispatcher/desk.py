@@ -256,9 +256,9 @@ class Desk:
         if not (self._limits.is_stopping or self._is_burst_over()):
             return
         self._is_drained = True
+        self._control.send(Drained())  # first, or a worker that leaves would be replaced
         for seat in self._seats.values():
             self._send(seat, Leave())
-        self._control.send(Drained())
 
     def _is_burst_over(self) -> bool:
         is_full = len(self._seats) >= self._settings.workers and all(

@@ -33,6 +33,9 @@ class Queue:
 
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
+        due_at = self.next_due()
+        if due_at is None or due_at > now:
+            return 0  # nobody needs to be woken
         with self._db.write(Tone.WORK):
             return self._db.change(
                 """

@@ -186,6 +186,18 @@ def test_a_job_that_asks_for_jobs_is_answered_once_they_are_kept(scene: Scene, b
     assert scene.job(answer.added[0].id).task == "app:child"
 
 
+def test_a_job_that_asks_for_what_no_row_can_hold_is_refused_alone(scene: Scene, busy: Busy) -> None:
+    worker, order, job_id = busy()
+
+    worker.say(Ask(number=8, jobs=[NewJob(kind=Kind.CALL, task="app:child", priority=2**70)]))
+    worker.finish(order)
+    scene.step()
+
+    refused = [message for message in worker.heard() if isinstance(message, Answer)]
+    assert "priority" in (refused[0].error or "")
+    assert scene.state(job_id) is State.SUCCEEDED
+
+
 class TestReplaced:
     """A dispatcher was killed, and another takes its place."""
 
