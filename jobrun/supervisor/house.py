@@ -94,7 +94,7 @@ class House:
         self._control = ours
         theirs.close()
         self._pauses.began(0)
-        if self._stops:
+        if self._stops or self._is_drained:
             self._send(Shutdown(hurry=self._stops > 1))
         for slot in self._crew.all():
             self._introduce(slot)
@@ -240,6 +240,7 @@ class House:
             self._log.say(f"dispatcher {_in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
 
     def _worker_ended(self, slot: Slot, code: int) -> None:
+        self._hear_dispatcher()  # perhaps it was told to leave
         if slot.is_doomed or self._stops or self._is_drained:
             self._pauses.forgive(slot.number)
             return
