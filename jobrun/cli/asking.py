@@ -94,7 +94,7 @@ OPTIONS = (
     Option(flags=("--batch",), field="batch", group=WHAT, metavar="FILE",
            help="one job a line, as words or as a JSON object; - reads standard input"),
     Option(flags=("--check",), field="check", group=WHAT,
-           help="import the function first, in a process of its own, and warn if it does not fit"),
+           help="import the function first, in a process of its own; refuse what does not fit"),
     Option(flags=("--in",), field="in", group=WHEN, metavar="DUR", parse=_after,
            help="not before this long from now: 90s, 5m, 2h, 1d, 1h30m"),
     Option(flags=("--eta",), field="eta", group=WHEN, metavar="WHEN", parse=_instant,

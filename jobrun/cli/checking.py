@@ -10,29 +10,25 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-from jobrun.model import NewJob
+from jobrun.errors import UsageError
+from jobrun.model import Kind, NewJob
 from jobrun.run.target import BadTarget, resolve
+from jobrun.run.trust import check_import_paths
 
 LIMIT_S = 60.0
 
 
-def misfit(job: NewJob) -> str | None:
-    """Return why a call will not work as it is asked for, or None if it fits."""
-    if job.surroundings is not None:
-        return None
-    asked = json.dumps({"task": job.task, "args": job.args, "kwargs": dict(job.kwargs)})
-    command = [sys.executable, "-P", "-m", "jobrun.cli.checking"]
-    try:
-        done = subprocess.run(
-            command, input=asked.encode(), stdout=subprocess.PIPE, timeout=LIMIT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"`{job.task}` was not imported within {LIMIT_S:.0f} s"
-    if done.returncode:
-        return f"the process that imported `{job.task}` ended with {done.returncode}"
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+def check_call(job: NewJob) -> None:
+    """Import what a job calls, as a worker started here would, and bind its arguments.
+
+    Raises `UsageError` if that fails, and `Refused` where others can write what would be imported.
+    """
+    if job.kind is not Kind.CALL:
+        return
+    [folder] = check_import_paths((), warn=lambda _: None)
+    if why := _misfit(job, folder):
+        raise UsageError(f"--check: {why}", hint="nothing was queued; without --check it would be")
 
 
 def main() -> None:
@@ -40,8 +36,22 @@ def main() -> None:
     asked = json.load(sys.stdin)
     answer = os.dup(1)
     os.dup2(2, 1)
-    sys.path.append(str(Path.cwd()))  # last, as the workers do
+    sys.path.append(asked["folder"])  # last, as the workers do
     os.write(answer, json.dumps(_look(asked["task"], asked["args"], asked["kwargs"])).encode())
+
+
+def _misfit(job: NewJob, folder: str) -> str | None:
+    question = {"task": job.task, "args": job.args, "kwargs": dict(job.kwargs), "folder": folder}
+    command = [sys.executable, "-P", "-m", "jobrun.cli.checking"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(question).encode(), stdout=subprocess.PIPE, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"`{job.task}` was not imported within {LIMIT_S:.0f} s"
+    if done.returncode or not done.stdout:
+        return f"the process that imported `{job.task}` ended with {done.returncode}"
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
 def _look(task: str, args: list[object], kwargs: dict[str, object]) -> str | None:

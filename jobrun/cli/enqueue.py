@@ -33,7 +33,9 @@ def run(words: Sequence[str], db: Path | None) -> int:
     if request.job is None:
         return _add_batch(request, path, caller)
     if request.check:
-        _warn_of_misfit(request.job)
+        from jobrun.cli.checking import check_call  # noqa: PLC0415 -- only asked for
+
+        check_call(request.job)
     added = _add(request, request.job, path, caller)
     if not request.wait and not request.follow:
         return 0
@@ -138,13 +140,6 @@ def _literal(value: object) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return repr(value)
-
-
-def _warn_of_misfit(job: NewJob) -> None:
-    from jobrun.cli.checking import misfit  # noqa: PLC0415 -- only asked for
-
-    if why := misfit(job):
-        _remark(f"warning: {why}")
 
 
 def _tell_created(store: Store) -> None:

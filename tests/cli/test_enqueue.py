@@ -117,17 +117,45 @@ def test_a_batch_with_bad_lines_queues_nothing_and_names_them_all(jobrun: Run, p
     assert not path.exists()
 
 
-def test_a_check_warns_of_what_would_fail_and_queues_it_all_the_same(jobrun: Run, tmp_path: Path) -> None:
+def test_a_call_that_passes_its_check_is_queued(jobrun: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("print('imported')\ndef func(a): ...\n")
 
-    fits = jobrun("enqueue", "--check", "mine:func", "1", "-q")
-    misfits = jobrun("enqueue", "--check", "mine:func", "-q")
-    missing = jobrun("enqueue", "--check", "nothere:func", "-q")
+    done = jobrun("enqueue", "--check", "mine:func", "1", "-q")
 
-    assert (fits.stdout, misfits.stdout, missing.stdout) == ("1\n", "2\n", "3\n")
-    assert "warning" not in fits.stderr
-    assert "missing a required argument: 'a'" in misfits.stderr
-    assert "No module named 'nothere'" in missing.stderr
+    assert (done.returncode, done.stdout) == (0, "1\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("mine:func", "`mine:func` does not take these arguments: missing a required argument: 'a'"),
+        ("mine:fnc", "`mine:fnc`: there is no `fnc`; did you mean `func`?"),
+        ("nothere:func", "cannot import `nothere`: ModuleNotFoundError: No module named 'nothere'"),
+        ("leaves:func", "the process that imported `leaves:func` ended with 0"),
+    ],
+)
+def test_a_call_that_fails_its_check_is_not_queued(
+    target: str, why: str, jobrun: Run, tmp_path: Path, path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("def func(a): ...\n")
+    (tmp_path / "leaves.py").write_text("import os\nos._exit(0)\n")
+
+    done = jobrun("enqueue", "--check", target)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    hint = "hint: nothing was queued; without --check it would be"
+    assert done.stderr == f"jobrun: --check: {why}\n{hint}\n"
+    assert not path.exists()
+
+
+def test_a_check_imports_nothing_that_everybody_can_write(jobrun: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit('run')")
+    tmp_path.chmod(0o777)
+
+    done = jobrun("enqueue", "--check", "mine:func", "--db", "/nowhere/jobs.db")
+
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "can be written by everybody" in done.stderr
 
 
 def test_what_lies_in_the_working_directory_is_not_run(environ: dict[str, str], tmp_path: Path) -> None:
