@@ -39,7 +39,8 @@ def run(argv: list[str]) -> int:
     except SystemExit as leave:  # of a process that was forked in here and ends its own way
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except Exception as error:  # noqa: BLE001 -- the last place that can say what it is
-        return _bug(error)
+        fault = _fault_around_us(error)
+        return _bug(error) if fault is None else _tell(fault, as_json="--json" in _before_dashes(argv))
     return code
 
 
@@ -86,7 +87,8 @@ def _decoded(word: str, number: int) -> str:
     try:
         return os.fsencode(word).decode()
     except UnicodeError:
-        raise UsageError(f"argument {number} is not valid UTF-8: {word!r}") from None
+        shown = os.fsencode(word).decode(errors="backslashreplace")
+        raise UsageError(f"argument {number} is not valid UTF-8: `{shown}`") from None
 
 
 def _before_dashes(argv: list[str]) -> list[str]:
@@ -106,7 +108,12 @@ def _open_standard_descriptors() -> set[int]:
 
 
 def _prepare_streams(*, is_closed: bool) -> None:
-    """Let nothing fail because a locale lacks a character; refuse to work for nobody."""
+    """Let nothing fail because a locale lacks a character; refuse to work for nobody.
+
+    Remarks on a closed standard error go where `_open_standard_descriptors` made them go.
+    """
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -138,12 +145,24 @@ def _flush() -> None:
         raise NotDone(f"cannot write output: {error.strerror}") from None
 
 
+def _fault_around_us(error: Exception) -> JobrunError | None:
+    """Return what only the system around us can mend, and which may come up anywhere; None for a bug."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return JobFileUnusable("too few file descriptors", hint="raise `ulimit -n`")
+    if error.filename is not None:
+        return None
+    if error.errno in NO_ROOM:
+        return NotDone(f"cannot write output: {error.strerror}")
+    if error.errno == errno.ENOENT:  # of getcwd
+        hint = "change to one that does"
+        return UsageError("the working directory does not exist any more", hint=hint)
+    return None
+
+
 def _bug(error: Exception) -> int:
-    """Answer what nobody foresaw; two things that only the system around us can mend are no bugs."""
-    if isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM:
-        return _tell(NotDone(f"cannot write output: {error.strerror}"), as_json=False)
-    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-        return _tell(JobFileUnusable("too few file descriptors", hint="raise `ulimit -n`"), as_json=False)
+    """Answer what nobody foresaw."""
     from traceback import print_exception  # noqa: PLC0415 -- for bugs only
 
     _whatever_happens(lambda: print_exception(error))

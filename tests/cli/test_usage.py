@@ -97,3 +97,44 @@ def test_a_closed_stdout_is_no_traceback(environ: dict[str, str]) -> None:
 
     assert "Traceback" not in done.stderr
     assert done.returncode in {0, 1}
+
+
+@pytest.mark.parametrize("argv", [["failed"], ["list"], ["enqueue", "m:f", "--key", "taken"], ["enqueue"]])
+@pytest.mark.usefixtures("store")
+def test_a_closed_stderr_costs_the_remarks_and_nothing_else(
+    argv: list[str], jobrun: Run, environ: dict[str, str]
+) -> None:
+    jobrun("enqueue", "m:f", "--key", "taken")
+    command = [sys.executable, "-m", "jobrun", *argv]
+
+    done = subprocess.run(
+        command, env=environ, stdout=subprocess.PIPE, preexec_fn=lambda: os.close(2), check=False
+    )
+
+    assert done.returncode == (2 if argv == ["enqueue"] else 0)
+    assert b"Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv", [["--db", "jobs.db", "enqueue", "m:f"], ["enqueue", "--check", "m:f"], ["worker", "--burst"]]
+)
+def test_a_working_directory_that_is_gone_is_no_bug(
+    argv: list[str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = [sys.executable, "-P", "-m", "jobrun", *argv]
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", *words],
+        env=environ,
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "jobrun: the working directory does not exist any more\nhint: change to one that does\n"
+    )
