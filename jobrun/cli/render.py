@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from jobrun.cli.cells import cells, cut, padded
 from jobrun.cli.safe import safe_line, safe_text
 
 NARROW = 40  # columns; below this a table that is cut to fit shows nothing but ellipses
-LEAST = 8  # characters that are left of a column, however narrow the terminal
+LEAST = 8  # cells that are left of a column, however narrow the terminal
 GAP = "  "
 
 STATE_STYLES = {
@@ -46,11 +47,11 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their headings; a column without a single value is left out."""
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)]
     kept = [columns[i] for i in used]
-    cells = [[safe_line(row[i]) for i in used] for row in rows]
+    shown = [[safe_line(row[i]) for i in used] for row in rows]
     titles = [column.title.upper() for column in kept]
-    widths = _widths(kept, [titles, *cells])
+    widths = _widths(kept, [titles, *shown])
     _row([(text, "bold") for text in _fitted(titles, widths, kept)])
-    for row in cells:
+    for row in shown:
         styles = [
             STATE_STYLES.get(text, "") if column.is_state else ""
             for text, column in zip(row, kept, strict=True)
@@ -127,7 +128,7 @@ def is_fancy() -> bool:
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     """Return the width of each column; where there is an edge, what may shrink pays for what does not fit."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     if not is_fancy():
         return widths
     edge = shutil.get_terminal_size().columns
@@ -141,23 +142,20 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[in
 
 
 def _fitted(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> list[str]:
-    texts = [
-        text if len(text) <= width else f"{text[: width - 1]}…"
-        for text, width in zip(row, widths, strict=True)
-    ]
     return [
-        text.rjust(width) if column.is_number else text.ljust(width)
-        for text, width, column in zip(texts, widths, columns, strict=True)
+        padded(cut(text, width), width, to_the_right=column.is_number)
+        for text, width, column in zip(row, widths, columns, strict=True)
     ]
 
 
-def _row(cells: Sequence[tuple[str, str]]) -> None:
-    """Print cells beside each other, each with its style."""
+def _row(parts: Sequence[tuple[str, str]]) -> None:
+    """Print texts beside each other, each with its style."""
     if not is_fancy():
-        line(GAP.join(text for text, _ in cells).rstrip())
+        line(GAP.join(text for text, _ in parts).rstrip())
         return
     from rich.console import Console  # noqa: PLC0415 -- only a terminal pays for rich
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(Text(GAP).join(Text(text, style=style) for text, style in cells), soft_wrap=True)
+    columns = shutil.get_terminal_size().columns  # COLUMNS=0 would leave rich no room at all
+    console = Console(width=columns, highlight=False, markup=False, emoji=False)
+    console.print(Text(GAP).join(Text(text, style=style) for text, style in parts), soft_wrap=True)

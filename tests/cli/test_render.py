@@ -24,6 +24,17 @@ def test_plain_tables_are_aligned_and_end_without_blanks(capsys: pytest.CaptureF
     assert capsys.readouterr().out == "ID  STATE   TASK\n 1  failed  a\n20  ready\n"
 
 
+def test_wide_characters_and_accents_leave_the_columns_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    render.table(COLUMNS, [["1", "\u6f22\u5b57", "a"], ["2", "e\u0301\u00e9", "b"], ["3", "\U0001f600", "c"]])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  STATE  TASK",
+        " 1  \u6f22\u5b57   a",
+        " 2  e\u0301\u00e9     b",
+        " 3  \U0001f600     c",
+    ]
+
+
 def test_a_column_without_values_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     render.table(COLUMNS, [["1", "", "a"]])
 
@@ -52,6 +63,24 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(columns: int, add: Make, 
     lines = shown.splitlines()
     assert max(map(len, lines)) <= columns
     assert "…" in shown
+
+
+def test_wide_characters_are_cut_to_the_width_of_the_terminal(add: Make, terminal: Terminal) -> None:
+    add("echo " + "\u6f22\u5b57" * 100, kind=Kind.SHELL)
+
+    *_, row = COLOUR.sub("", terminal("list", columns=60)).splitlines()
+
+    assert "\u2026" in row
+    assert len(row) + row.count("\u6f22") + row.count("\u5b57") <= 60
+
+
+@pytest.mark.parametrize("columns", ["0", "nonsense"])
+def test_a_terminal_whose_width_is_misnamed_gets_the_whole_table(
+    columns: str, add: Make, terminal: Terminal
+) -> None:
+    add("app:work")
+
+    assert "app:work" in COLOUR.sub("", terminal("list", COLUMNS=columns))
 
 
 def test_a_terminal_gets_colour_and_nothing_else_that_it_obeys(fail: Make, terminal: Terminal) -> None:
