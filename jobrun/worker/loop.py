@@ -31,6 +31,7 @@ from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Answer, Ask, Ended, Greeting, Hello, Leave, Message, Run, Settled, Stop, Why
 from jobrun.worker.stage import Stage
 
+RETRY_S = 0.1  # while the socket is full because no dispatcher reads
 ANSWER_S = 5.0  # for a new dispatcher to answer what was asked of the old one
 BEAT_S = 5.0  # between beats while idle or while a command runs
 
@@ -99,7 +100,8 @@ class Worker:
             if (message := self._post.channel.receive()) is not None:
                 return message
             self._beat()
-            poll.poll(BEAT_S * 1000)
+            is_all_sent = self._post.channel.flush()
+            poll.poll((BEAT_S if is_all_sent else RETRY_S) * 1000)
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -135,8 +137,6 @@ class Worker:
         else:
             ending, pid = self._command(order)
         ending = replace(ending, output=self._stage.close_for(order.token))
-        if ending.note is not None and "process" in ending.note:
-            self._stage.renew()
         self._token = None
         ended = Ended(token=order.token, ending=ending, pid=pid)
         self._unsettled[order.token] = ended
@@ -191,10 +191,8 @@ class Worker:
 
     def _on_nudge(self, _signum: int, _frame: FrameType | None) -> None:
         self._nudged = True
-        if (
-            self._caller.is_user_code and not self._asking.locked()
-        ):  # else looked for on entering, or by `_ask`
-            self._look_for_stop()
+        if self._caller.is_user_code and not self._asking.locked():
+            self._look_for_stop()  # else it is looked for on entering, or by `_ask`
 
     def _look_for_stop(self) -> None:
         """Stop the running call if that was ordered; raises in it."""
