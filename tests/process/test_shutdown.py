@@ -124,15 +124,16 @@ def test_what_is_killed_after_the_group_began_to_stop_is_interrupted_not_crashed
 
 def test_quit_prints_the_stacks_of_all_and_the_group_goes_on(site: Site) -> None:
     group = site.start()
-    job_id = site.call("until", str(site.folder / "go"))
-    site.runs(job_id)
+    ids = [site.call("until", str(site.folder / "go")) for _ in range(2)]
+    for job_id in ids:
+        site.runs(job_id)
 
     group.send(signal.SIGQUIT)
 
     eventually(lambda: group.log().count("(most recent call first)") >= 4)
-    group.says("disasters.py")
+    eventually(lambda: group.log().count("disasters.py") >= 2)
     (site.folder / "go").touch()
-    assert site.wait(job_id).state is State.SUCCEEDED
+    assert [site.wait(job_id).attempt for job_id in ids] == [1, 1]
 
 
 def test_other_signals_that_people_send_end_nothing(site: Site) -> None:
