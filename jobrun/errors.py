@@ -21,17 +21,22 @@
 Exit codes follow sysexits(3) for 75 and timeout(1) for 124.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class JobrunError(Exception):
     """An error that a person made or can mend; never shown with a traceback."""
 
     exit_code = 70
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        """Say what is wrong with which value, and what to do next."""
+    def __init__(self, message: str, *, hint: str | None = None, details: Sequence[str] = ()) -> None:
+        """Say what is wrong with which value, what to do next, and each fault where there are many."""
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = tuple(details)
 
 
 class NotDone(JobrunError):

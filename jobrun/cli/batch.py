@@ -16,26 +16,32 @@ from jobrun.errors import UsageError
 from jobrun.model import NewJob
 from jobrun.requests import parse_json
 
-MAX_LINE = 2 << 20  # characters; an escaped payload may be longer than what it means
+MAX_LINE = 2 << 20  # bytes; an escaped payload may be longer than what it means
+MAX_NAMED = 20  # bad lines
+UNCHANGED = "nothing was queued"
 CHUNK = 10_000  # jobs in one commit
 _QUOTING = frozenset("\\\"'")
 _NOT_IN_A_LINE = frozenset({"batch", "check", "quiet", "json", "wait", "follow", "exec"})
 
 
 def read_lines(source: str) -> Iterator[str]:
-    """Yield the lines of a file, or of standard input for `-`."""
+    """Yield the lines of a file, or of standard input for `-`; an endless one is refused."""
     if source == "-":
         check_input()
     try:
         with open(0 if source == "-" else source.encode(), "rb", closefd=source != "-") as file:
             while line := file.readline(MAX_LINE + 1):
+                if len(line) > MAX_LINE:
+                    raise UsageError(
+                        f"`{source}` has a line longer than {MAX_LINE >> 20} MiB", hint=UNCHANGED
+                    )
                 yield line.decode("utf-8", "surrogateescape")
     except OSError as error:
         raise UsageError(f"cannot read `{source}`: {(error.strerror or '').lower()}") from None
 
 
 def parse(lines: Iterable[str], defaults: Mapping[str, Any], caller: Caller) -> list[NewJob]:
-    """Return the jobs of all lines. Raises one `UsageError` that names every bad line."""
+    """Return the jobs of all lines. Raises one `UsageError` that names the bad lines."""
     jobs: list[NewJob] = []
     bad: list[str] = []
     for number, line in enumerate(lines, start=1):
@@ -48,13 +54,12 @@ def parse(lines: Iterable[str], defaults: Mapping[str, Any], caller: Caller) -> 
             bad.append(f"line {number}: {error.message}")
     if bad:
         count = "1 line is" if len(bad) == 1 else f"{len(bad)} lines are"
-        raise UsageError("\n".join([f"{count} wrong, so nothing was queued", *bad]))
+        more = [f"and {len(bad) - MAX_NAMED} more"] if len(bad) > MAX_NAMED else []
+        raise UsageError(f"{count} wrong, so nothing was queued", details=[*bad[:MAX_NAMED], *more])
     return jobs
 
 
 def _job(text: str, defaults: Mapping[str, Any], caller: Caller) -> NewJob:
-    if len(text) > MAX_LINE:
-        raise UsageError(f"longer than {MAX_LINE} characters")
     if not text.isascii():
         _check_encoding(text)
     if text[0] == "{":

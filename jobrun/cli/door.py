@@ -122,13 +122,12 @@ def _prepare_streams(*, is_closed: bool) -> None:
 
 
 def _tell(error: JobrunError, *, as_json: bool) -> int:
-    """Say what is wrong in one line and at most one hint, and return the exit code."""
-    from jobrun.cli.safe import safe_line, safe_text  # noqa: PLC0415 -- most commands go well
+    """Say what is wrong in one line, with details and at most one hint, and return the exit code."""
+    from jobrun.cli.safe import safe_line  # noqa: PLC0415 -- most commands go well
 
-    _whatever_happens(lambda: sys.stderr.write(f"jobrun: {safe_text(error.message)}\n"))
-    if error.hint is not None:
-        hint = safe_line(error.hint)
-        _whatever_happens(lambda: sys.stderr.write(f"hint: {hint}\n"))
+    hint = () if error.hint is None else (f"hint: {error.hint}",)
+    told = "\n".join(map(safe_line, (f"jobrun: {error.message}", *error.details, *hint)))
+    _whatever_happens(lambda: sys.stderr.write(f"{told}\n"))
     if as_json:
         from jobrun.cli.jsonout import dump, error_object  # noqa: PLC0415 -- as above
 

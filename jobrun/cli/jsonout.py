@@ -85,7 +85,8 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
 
 
 def error_object(error: JobrunError) -> dict[str, Any]:
-    return {"error": {"code": error.exit_code, "message": error.message}}
+    details = {"details": list(error.details)} if error.details else {}
+    return {"error": {"code": error.exit_code, "message": error.message, **details}}
 
 
 def array(objects: Sequence[dict[str, Any]]) -> str:

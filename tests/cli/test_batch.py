@@ -21,7 +21,7 @@ def jobs(*lines: str, **defaults: Any) -> list[NewJob]:
 def refusal(*lines: str) -> list[str]:
     with pytest.raises(UsageError) as caught:
         jobs(*lines)
-    return caught.value.message.splitlines()
+    return [caught.value.message, *caught.value.details]
 
 
 def test_a_line_of_words_means_what_it_means_in_a_shell() -> None:
@@ -99,3 +99,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for source in (tmp_path / "missing", tmp_path):
         with pytest.raises(UsageError, match="cannot read"):
             list(read_lines(str(source)))
+
+
+def test_of_very_many_bad_lines_the_first_are_named() -> None:
+    told = refusal(*["mod"] * 30)
+
+    assert told[0] == "30 lines are wrong, so nothing was queued"
+    assert told[-2].startswith("line 20:")
+    assert told[-1] == "and 10 more"
+
+
+def test_a_line_without_an_end_is_refused_before_it_is_read_whole() -> None:
+    with pytest.raises(UsageError, match="`/dev/zero` has a line longer than 2 MiB"):
+        list(read_lines("/dev/zero"))

@@ -117,6 +117,14 @@ def test_a_batch_with_bad_lines_queues_nothing_and_names_them_all(jobrun: Run, p
     assert not path.exists()
 
 
+def test_programs_hear_of_the_bad_lines_of_a_batch_too(jobrun: Run) -> None:
+    done = jobrun("enqueue", "--json", "--batch", "-", text="m:f\nm\n")
+
+    error = json.loads(done.stdout)["error"]
+    assert error["message"] == "1 line is wrong, so nothing was queued"
+    assert error["details"] == ["line 2: target `m` needs a `:` between module and function"]
+
+
 def test_a_call_that_passes_its_check_is_queued(jobrun: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("print('imported')\ndef func(a): ...\n")
 

@@ -138,3 +138,15 @@ def test_a_working_directory_that_is_gone_is_no_bug(
     assert done.stderr == (
         "jobrun: the working directory does not exist any more\nhint: change to one that does\n"
     )
+
+
+@pytest.mark.parametrize(
+    "argv", [["enqueue", "m:f\n"], ["enqueue", "m:f", "-Q", "a\nb"], ["list", "--state", "a\nb"], ["a\nb"]]
+)
+def test_what_is_wrong_is_said_in_one_line_whatever_was_asked(argv: list[str], jobrun: Run) -> None:
+    done = jobrun(*argv)
+
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith("jobrun: ")
+    assert "\\n" in first
+    assert all(line.startswith("hint: ") for line in rest)
