@@ -8,10 +8,9 @@ import os
 import select
 import signal
 import socket
-import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NoReturn
 
 from jobrun import dispatcher, procs, worker
 from jobrun.dispatcher.settings import Settings as DeskSettings
@@ -19,16 +18,18 @@ from jobrun.dispatcher.settings import World
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.run.trust import check_import_paths
-from jobrun.signals import NUDGE, Signals, print_stacks_on_quit, stand_apart
+from jobrun.signals import NUDGE, Signals
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
+from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.pauses import Pauses
 from jobrun.supervisor.settings import Settings
 from jobrun.wire.channel import Channel, pair
 from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Shutdown
 
 SWEEP_EVERY_S = 0.02
+STACKS_S = 0.05  # for one process to write its stacks before the next begins
+LONGEST_DESK_PAUSE_S = 1.0  # time limits do not hold while there is no dispatcher
 _FATAL = (4, 5)  # exit codes of a dispatcher that no other would do better than
-_BUG = 70
 BUGS_BORNE = 4  # quick deaths of a dispatcher by a fault of our own, before the group gives up
 _SIGNALS = [
     signal.SIGTERM,
@@ -58,7 +59,8 @@ class House:
         self._log = Log("supervisor")
         self._import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
         self._crew = Crew(self._side, self._fork)
-        self._pauses = Pauses(settings.workers + 1)  # 0: the dispatcher's
+        self._pauses = Pauses(settings.workers)
+        self._desk_pauses = Pauses(1, LONGEST_DESK_PAUSE_S)
         self._dispatcher_pid = 0
         self._generation = 0
         self._control: Channel | None = None
@@ -86,14 +88,14 @@ class House:
         return self._exit_code
 
     def _keep_dispatcher(self) -> None:
-        if self._dispatcher_pid or not self._pauses.is_over(0):
+        if self._dispatcher_pid or not self._desk_pauses.is_over(0):
             return
         self._generation += 1
         ours, theirs = pair(self._side / "spool")
         self._dispatcher_pid = self._fork(lambda: self._be_dispatcher(theirs), ours)
         self._control = ours
         theirs.close()
-        self._pauses.began(0)
+        self._desk_pauses.began(0)
         if self._stops or self._is_drained:
             self._send(Shutdown(hurry=self._stops > 1))
         for slot in self._crew.all():
@@ -124,8 +126,8 @@ class House:
         if not self._is_open or self._stops:
             return
         for number in range(1, self._settings.workers + 1):
-            if number not in self._crew.by_number and self._pauses.is_over(number):
-                self._pauses.began(number)
+            if number not in self._crew.by_number and self._pauses.is_over(number - 1):
+                self._pauses.began(number - 1)
                 self._introduce(self._crew.hire(number, self._be_worker))
 
     def _be_worker(self, name: str, lock: int, channel: Channel) -> int:
@@ -153,10 +155,10 @@ class House:
             return SWEEP_EVERY_S
         waits = [TELL_AGAIN_S] if self._crew.ended else []
         if not self._dispatcher_pid:
-            waits.append(self._pauses.left_s(0))
+            waits.append(self._desk_pauses.left_s(0))
         if self._is_open and not self._stops and not self._is_drained:
             numbers = range(1, self._settings.workers + 1)
-            waits += [self._pauses.left_s(n) for n in numbers if n not in self._crew.by_number]
+            waits += [self._pauses.left_s(n - 1) for n in numbers if n not in self._crew.by_number]
         return min(waits, default=None)
 
     def _hear_signals(self) -> None:
@@ -181,10 +183,15 @@ class House:
         self._send(Shutdown(hurry=self._stops > 1))
 
     def _print_stacks(self) -> None:
+        self._log.say("stacks of the supervisor:")
         faulthandler.dump_traceback(self._log.fd)
-        for pid in [self._dispatcher_pid, *(slot.pid for slot in self._crew.by_number.values())]:
+        children = {"the dispatcher": self._dispatcher_pid}
+        children |= {f"worker {slot.number}": slot.pid for slot in self._crew.by_number.values()}
+        for name, pid in children.items():
             if pid:
+                self._log.say(f"stacks of {name}, pid {pid}:")
                 os.kill(pid, signal.SIGQUIT)
+                time.sleep(STACKS_S)
 
     def _hear_dispatcher(self) -> None:
         if self._control is None:
@@ -231,20 +238,23 @@ class House:
         self._hear_dispatcher()  # what it said before its end still counts
         self._control.close()
         self._control, self._dispatcher_pid = None, 0
-        if code in _FATAL or (code == _BUG and self._pauses.deaths(0) >= BUGS_BORNE):
+        if code in _FATAL or (code == BUG and self._desk_pauses.deaths(0) >= BUGS_BORNE):
             self._exit_code = code
         elif self._is_drained and not self._crew.all():
             self._exit_code = 0
         else:
-            pause_s = self._pauses.ended(0)
+            pause_s = self._desk_pauses.ended(0)
             self._log.say(f"dispatcher {_in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
 
     def _worker_ended(self, slot: Slot, code: int) -> None:
         self._hear_dispatcher()  # perhaps it was told to leave
         if slot.is_doomed or self._stops or self._is_drained:
-            self._pauses.forgive(slot.number)
+            self._pauses.forgive(slot.number - 1)
             return
-        pause_s = self._pauses.ended(slot.number)
+        pause_s = self._pauses.ended(slot.number - 1)
+        if slot.gone is not None and slot.gone.last_token is not None:
+            self._pauses.forgive(slot.number - 1)  # a job did it; it is stopped after three times
+            pause_s = 0.0
         self._log.say(f"worker {slot.number} ({slot.name}) {_in_words(code)}; replaced in {pause_s:g} s")
 
     def _end_all(self) -> None:
@@ -260,20 +270,7 @@ class House:
                 self._control.send(message, descriptor=descriptor)
 
     def _fork(self, main: Callable[[], int], not_for_it: Channel | socket.socket) -> int:
-        """Fork a child that runs `main` with nothing of its siblings; return its pid."""
-        parent = os.getpid()
-        pid = os.fork()
-        if pid:
-            return pid
-        try:
-            procs.die_with(parent)
-            stand_apart()
-            self._let_go(not_for_it)
-            print_stacks_on_quit(self._log.fd)
-            _end_process(main())
-        except BaseException:  # noqa: BLE001 -- nothing of the parent's stack may run in the child
-            sys.excepthook(*sys.exc_info())
-            _end_process(_BUG)
+        return fork(main, let_go=lambda: self._let_go(not_for_it), stacks_fd=self._log.fd)
 
     def _let_go(self, not_for_it: Channel | socket.socket) -> None:
         """Close in a child what belongs to its siblings: their locks must not outlive them."""
@@ -286,10 +283,3 @@ class House:
 
 def _in_words(code: int) -> str:
     return f"exit {code}" if code >= 0 else procs.signal_name(-code)
-
-
-def _end_process(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(code)

@@ -11,7 +11,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 60.0
 class Pauses:
     """Back-off of what is restarted: at once when it lived long, later and later when it dies young."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, longest_s: float = LONGEST_PAUSE_S) -> None:
+        self._longest_s = longest_s
         self._deaths = [0] * count
         self._born = [0.0] * count
         self._until = [0.0] * count
@@ -26,12 +27,12 @@ class Pauses:
         self._deaths[index] = self._deaths[index] + 1 if is_quick else 0
         pause_s = 0.0
         if self._deaths[index]:
-            pause_s = min(FIRST_PAUSE_S * 2 ** (self._deaths[index] - 1), LONGEST_PAUSE_S)
+            pause_s = min(FIRST_PAUSE_S * 2 ** (self._deaths[index] - 1), self._longest_s)
         self._until[index] = now + pause_s
         return pause_s
 
     def forgive(self, index: int) -> None:
-        """Note an end that we made ourselves."""
+        """Note an end that says nothing of the next start: we made it, or a job did."""
         self._deaths[index] = 0
         self._until[index] = 0.0
 
