@@ -47,12 +47,13 @@ def run(argv: list[str], db: Path | None) -> int:
     "  1  understood, but not done          5   refused for safety\n"
     "  2  words that make no sense          75  busy, try again\n"
     "  3  no such job                       70  a bug\n"
-    "  wait: the job's own code, 128+n by signal n, 124 when the time ran out, 125 for an error of jobrun",
+    "  wait: the job's own code, 128+n by signal n, 124 when the time ran out,\n"
+    "        125 for an error of jobrun",
 )
 def bare(ctx: typer.Context) -> int:
     """Run jobs on one host, and never guess what happened. Alone it shows the status.
 
-    --db PATH before the verb, or JOBRUN_DB, names the job file.
+    --db PATH, before or after the verb, or JOBRUN_DB names the job file. --version shows the version.
     """
     return looking.status(ctx) if ctx.invoked_subcommand is None else 0
 
@@ -81,7 +82,7 @@ _add(
     looking.list_,
     "list                         the newest jobs",
     "list failed crashed          what needs a person",
-    "list active                  what runs; pending: what is due; future: what is due later",
+    "list active                  what runs; also: pending, future",
     "list --task 'reports.*' --since 2h --json",
 )
 _add("inspect", looking.inspect, "inspect 12", "inspect 12 --show-env", "inspect 12 --json")
@@ -99,7 +100,7 @@ _add(
     "purge",
     acting.purge,
     "purge 12 13                  these",
-    "purge --older-than 7d        what ended well, or was not run, a week ago",
+    "purge --older-than 7d        what did not fail, after a week",
     "purge --state failed --older-than 90d",
     "purge --all --dry-run        name every job that has ended",
 )

@@ -128,37 +128,3 @@ OPTIONS = (
 
 BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 BY_FIELD = {option.field: option for option in OPTIONS}
-
-_USAGE = """\
-Usage: jobrun enqueue MODULE:FUNCTION [ARG...] [NAME=VALUE...] [OPTIONS]
-       jobrun enqueue --shell LINE [OPTIONS]
-       jobrun enqueue [OPTIONS] -x -- COMMAND [ARG...]
-       jobrun enqueue --batch FILE [OPTIONS]
-
-Ask for a job. Its id is printed once it is on disk; nothing is imported here.
-
-An ARG or VALUE is JSON if it starts with { [ or ", or is a number, true, false
-or null written as JSON writes it; else it is text. After -- all ARGs are text.
-"""
-_EXAMPLES = """\
-Examples:
-  jobrun enqueue shop.mail:send 42 subject=Hello
-  jobrun enqueue shop.report:build --args '[{"year": 2027}]' --in 5m --retries 3
-  jobrun enqueue --shell 'pg_dump shop | gzip > shop.sql.gz' --eta 'tomorrow 03:00'
-  jobrun enqueue -Q backup --timeout 1h -x -- rsync -a src/ dst/
-  printf '%s\\n' 'shop.mail:send 1' 'shop.mail:send 2' | jobrun enqueue --batch -
-"""
-
-
-def help_page() -> str:
-    width = max(len(_spelling(option)) for option in OPTIONS) + 2
-    groups = []
-    for group in (WHAT, WHEN, HOW, NAMED, ANSWER):
-        lines = [f"  {_spelling(each):<{width}}{each.help}" for each in OPTIONS if each.group == group]
-        groups.append("\n".join([f"{group}:", *lines]) + "\n")
-    return "\n".join([_USAGE, *groups, _EXAMPLES])
-
-
-def _spelling(option: Option) -> str:
-    flags = ", ".join(option.flags) if len(option.flags) > 1 else f"    {option.name}"
-    return f"{flags} {option.metavar}" if option.metavar else flags

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobrun.cli.asking import Caller, help_page
+from jobrun.cli.asking import Caller
 from jobrun.cli.caller import here, zone
 from jobrun.cli.safe import safe_line
 from jobrun.cli.words import Request, parse
@@ -25,6 +25,8 @@ MAX_SHOWN = 200  # characters of a call or command in the echo
 def run(words: Sequence[str], db: Path | None) -> int:
     """Answer the words after `enqueue`, and return the exit code. Raises `JobrunError`."""
     if _asks_for_help(words):
+        from jobrun.cli.helppage import help_page  # noqa: PLC0415 -- only here
+
         sys.stdout.write(help_page())
         return 0
     caller = here()

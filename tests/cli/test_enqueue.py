@@ -207,6 +207,15 @@ def test_help_is_a_page_and_opens_nothing(jobrun: Run, path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("columns", ["60", "80", "160"])
+def test_the_options_of_the_help_fit_the_terminal(columns: str, jobrun: Run) -> None:
+    page = jobrun("enqueue", "--help", COLUMNS=columns).stdout
+
+    options = page[page.index("What to run:") : page.index("Examples:")]
+    assert max(map(len, options.splitlines())) <= int(columns)
+    assert max(map(len, page.splitlines())) <= 80 or columns == "160"
+
+
 @pytest.mark.parametrize("words", [["--db", "{}", "enqueue", "m:f"], ["enqueue", "m:f", "--db={}"]])
 def test_the_job_file_may_be_named_before_and_after_the_command(
     words: list[str], jobrun: Run, tmp_path: Path, path: Path

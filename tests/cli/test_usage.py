@@ -51,12 +51,16 @@ def test_a_worker_refuses_a_name_that_no_queue_can_have(queue: str) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_has_help_with_examples(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert run([verb, "--help"], None) == 0
 
     shown = capsys.readouterr().out
     assert shown.startswith("Usage: jobrun")
     assert f"    jobrun {verb}" in shown.split("Examples:")[1]
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_help_names_every_verb_and_exit_code(jobrun: Run) -> None:
@@ -65,6 +69,7 @@ def test_help_names_every_verb_and_exit_code(jobrun: Run) -> None:
     assert done.returncode == 0
     assert all(f"\n  {verb}" in done.stdout for verb in [*VERBS, "enqueue"])
     assert "124 when the time ran out" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("argv", [[], ["list"], ["status", "--json"], ["--help"]])

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobrun.cli.asking import OPTIONS, Caller, help_page
+from jobrun.cli.asking import OPTIONS, Caller
+from jobrun.cli.helppage import help_page
 from jobrun.cli.words import Request, parse, read_value
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob, OnCrash, Surroundings
@@ -232,7 +233,3 @@ def test_the_help_page_shows_every_option_of_the_table() -> None:
             : len(option.flags)
         ] == list(option.flags)
         assert option.metavar is None or option.metavar in line
-
-
-def test_the_help_page_fits_a_wide_terminal() -> None:
-    assert max(map(len, help_page().splitlines())) <= 110
