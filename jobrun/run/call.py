@@ -204,8 +204,8 @@ def _as_json(value: Any) -> tuple[str | None, str | None]:
 
 def _type_name(error: BaseException) -> str:
     kind = type(error)
-    # Ours are public as jobrun.Permanent and so on; where they are defined tells nobody anything.
-    if kind.__module__ in {"builtins", "jobrun.errors"}:
+    # Where ours are defined tells nobody anything; people raise jobrun.Permanent.
+    if kind.__module__.partition(".")[0] in {"builtins", "jobrun"}:
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
 

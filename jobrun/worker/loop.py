@@ -209,7 +209,7 @@ class Worker:
             return
         if signum == signal.SIGINT:
             raise KeyboardInterrupt
-        raise _Signalled(f"signal {signum} ({procs.signal_name(signum)})")
+        raise Signalled(f"signal {signum} ({procs.signal_name(signum)})")
 
     def _context(self, order: Run) -> context.Context:
         return context.Context(
@@ -256,7 +256,7 @@ class Worker:
         locks.beat(self._side / "locks" / self._post.name)
 
 
-class _Signalled(Exception):
+class Signalled(Exception):
     """A task sent its own process a signal that would have ended it."""
 
 

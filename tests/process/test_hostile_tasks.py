@@ -121,7 +121,7 @@ def test_a_task_that_ends_its_worker_has_crashed_with_the_cause(
 @pytest.mark.parametrize(
     ("task", "args", "cause"),
     [
-        ("dies_by", (signal.SIGTERM,), "jobrun.worker.loop._Signalled: signal 15 (SIGTERM)"),
+        ("dies_by", (signal.SIGTERM,), "Signalled: signal 15 (SIGTERM)"),
         ("dies_by", (signal.SIGINT,), "KeyboardInterrupt"),
         ("raises", ("KeyboardInterrupt",), "KeyboardInterrupt"),
         ("raises", ("GeneratorExit",), "GeneratorExit"),
