@@ -102,7 +102,7 @@ def _environment(variables: Mapping[str, str], *, show_env: bool) -> None:
         for name, value in sorted(variables.items()):
             render.block(f"{name}={safe_line(value)}")
     else:
-        render.block(" ".join(sorted(variables)))
+        render.words(sorted(variables))
         render.block("(--show-env shows the values)")
 
 

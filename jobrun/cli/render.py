@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,17 @@ def block(text: str, *, indent: str = "  ") -> None:
     """Print foreign text of several lines, set in."""
     for each in safe_text(text).splitlines():
         line(f"{indent}{each}".rstrip())
+
+
+def words(told: Sequence[str], *, indent: str = "  ") -> None:
+    """Print words set in; a terminal gets lines as wide as it is, a pipe one."""
+    text = f"{indent}{' '.join(map(safe_line, told))}"
+    if sys.stdout.isatty():
+        edge = max(shutil.get_terminal_size().columns, NARROW)
+        text = textwrap.fill(
+            text, edge, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    line(text)
 
 
 def remark(text: str) -> None:
@@ -158,4 +170,6 @@ def _row(parts: Sequence[tuple[str, str]]) -> None:
 
     columns = shutil.get_terminal_size().columns  # COLUMNS=0 would leave rich no room at all
     console = Console(width=columns, highlight=False, markup=False, emoji=False)
-    console.print(Text(GAP).join(Text(text, style=style) for text, style in parts), soft_wrap=True)
+    row = Text(GAP).join(Text(text, style=style) for text, style in parts)
+    row.rstrip()  # blanks over the edge would make an empty line
+    console.print(row, soft_wrap=True)

@@ -56,6 +56,22 @@ def test_what_was_printed_and_cut_is_counted(end: Make, jobrun: Run) -> None:
     assert "printed 2.0 KiB, 2.0 KiB of it cut" in jobrun("inspect", str(job.id)).stdout
 
 
+def test_names_of_the_environment_are_not_broken_at_the_edge_of_a_terminal(
+    add: Make, terminal: Callable[..., str]
+) -> None:
+    names = [f"LONG_NAME_{number}" for number in range(20)]
+    environment = dict.fromkeys(names, "x")
+    job = add(
+        "true", kind=Kind.SHELL, surroundings=Surroundings(cwd="/", umask=0o22, environment=environment)
+    )
+
+    shown = terminal("inspect", str(job.id), columns=50)
+
+    listed = [line for line in shown.splitlines() if line.startswith("  LONG_")]
+    assert sorted(" ".join(listed).split()) == sorted(names)
+    assert max(map(len, listed)) <= 50
+
+
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_values_of_the_environment_are_shown_only_when_asked_for(
     as_json: list[str], add: Make, jobrun: Run

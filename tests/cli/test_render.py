@@ -74,6 +74,15 @@ def test_wide_characters_are_cut_to_the_width_of_the_terminal(add: Make, termina
     assert len(row) + row.count("\u6f22") + row.count("\u5b57") <= 60
 
 
+def test_no_row_of_a_terminal_ends_with_blanks(add: Make, terminal: Terminal) -> None:
+    add("short")
+    add("app:" + "long_" * 9)
+
+    shown = COLOUR.sub("", terminal("list", columns=60))
+
+    assert [row for row in shown.splitlines() if row != row.rstrip()] == []
+
+
 @pytest.mark.parametrize("columns", ["0", "nonsense"])
 def test_a_terminal_whose_width_is_misnamed_gets_the_whole_table(
     columns: str, add: Make, terminal: Terminal
