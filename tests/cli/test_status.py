@@ -127,3 +127,12 @@ def test_no_worker_is_no_error(jobrun: Run) -> None:
 
     assert (done.returncode, done.stdout) == (0, "")
     assert "start one with `jobrun worker`" in done.stderr
+
+
+def test_a_place_where_nobody_may_look_is_not_an_empty_one(jobrun: Run, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    done = jobrun("--db", str(tmp_path / "loop" / "jobs.db"), "status")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("jobrun: ")

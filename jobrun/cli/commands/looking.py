@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 
 import typer
 
@@ -12,7 +13,6 @@ from jobrun.cli import jsonout, jsonviews, options, pages, render, tables
 from jobrun.cli.human import plural
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.model import JobFilter, State
-from jobrun.store import store_exists
 
 SHOWN = 50  # jobs that a list shows unless told otherwise
 
@@ -57,7 +57,7 @@ def inspect(
 def status(ctx: typer.Context, *, as_json: options.AsJson = False) -> int:
     """Show the whole job file at a glance (so does `jobrun` alone)."""
     path = job_file(ctx)
-    if not store_exists(path):
+    if _is_absent(path):
         return _nothing_yet(str(path), as_json=as_json)
     with opened(ctx) as store:
         found = looking.overview(store)
@@ -128,6 +128,17 @@ def show_jobs(found: looking.Listing, *, as_json: bool) -> None:
         render.remark("no jobs match")
     if found.total > len(found.jobs):
         render.remark(f"the newest {len(found.jobs)} of {found.total}; --limit N shows more")
+
+
+def _is_absent(path: Path) -> bool:
+    """Say whether there is no such file; where we may not look, opening it tells."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _nothing_yet(path: str, *, as_json: bool) -> int:
