@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jobrun.actions import output, waiting
+from jobrun.actions import looking, output, waiting
+from jobrun.cli import render
 from jobrun.cli.printing import Printer, tell_change
 from jobrun.errors import JobrunError, WaitRanOut
-from jobrun.store import open_store
+from jobrun.store import Store, open_store
 
 OWN_ERROR = 125  # as timeout(1), so that it is not taken for the job's own code
 
@@ -17,9 +18,18 @@ OWN_ERROR = 125  # as timeout(1), so that it is not taken for the job's own code
 def wait_and_exit(path: Path, job_id: int, *, follow: bool) -> int:
     """Wait for a job, with `follow` passing on what it prints, and return its exit code."""
     with own_errors(), open_store(path) as store:
+        tell_if_idle(store, [job_id])
         if follow:
             return waiting.exit_code([output.follow(store, job_id, Printer(raw=False), tell=tell_change)])
         return waiting.exit_code(waiting.wait(store, [job_id]))
+
+
+def tell_if_idle(store: Store, ids: Iterable[int]) -> None:
+    """Say that somebody waits in vain: the jobs have not ended, and no worker lives."""
+    jobs = (store.ledger.get(job_id) for job_id in ids)
+    is_open = any(job is not None and not job.state.is_final for job in jobs)
+    if is_open and not any(worker.is_alive for worker in looking.workers(store)):
+        render.remark("no worker is running; start one with `jobrun worker`")
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ def test_the_time_runs_out(add: Make, jobrun: Run) -> None:
     done = jobrun("wait", str(job.id), "--timeout", "0.1s")
 
     assert done.returncode == 124
-    assert done.stderr.startswith(f"jobrun: waited 0.1 s: job {job.id} is ready")
+    assert f"\njobrun: waited 0.1 s: job {job.id} is ready\n" in done.stderr
 
 
 @pytest.mark.usefixtures("store")
@@ -132,3 +132,11 @@ def test_json_shows_the_jobs_as_they_ended(end: Make, jobrun_json: RunJson) -> N
         (first.id, "succeeded"),
         (second.id, "succeeded"),
     ]
+
+
+def test_who_waits_without_a_worker_hears_of_it(add: Make, end: Make, jobrun: Run) -> None:
+    ended = jobrun("wait", str(end().id))
+    waiting_in_vain = jobrun("wait", str(add().id), "--timeout", "0.05s")
+
+    assert ended.stderr == ""
+    assert waiting_in_vain.stderr.startswith("no worker is running; start one with `jobrun worker`\n")

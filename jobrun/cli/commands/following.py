@@ -10,7 +10,7 @@ from jobrun.actions import looking, output, waiting
 from jobrun.cli import jsonout, options, render
 from jobrun.cli.place import opened
 from jobrun.cli.printing import Printer, tell_change
-from jobrun.cli.waiting import own_errors
+from jobrun.cli.waiting import own_errors, tell_if_idle
 from jobrun.errors import UsageError
 
 ON_TERMINAL = 20  # lines that a terminal gets unless told otherwise
@@ -38,6 +38,7 @@ def logs(  # noqa: PLR0913 -- each option is a parameter
     printer = Printer(raw=raw)
     if follow:
         with opened(ctx) as store:
+            tell_if_idle(store, [job_id])
             output.follow(store, job_id, printer, tell=tell_change, lines=lines)
         return 0
     with opened(ctx) as store:
@@ -67,6 +68,7 @@ def wait(
     that the time ran out, 125 that jobrun itself failed.
     """
     with own_errors(), opened(ctx) as store:
+        tell_if_idle(store, ids)
         jobs = waiting.wait(store, ids, timeout_s=timeout)
     if as_json:
         render.line(jsonout.array([jsonout.job_object(job) for job in jobs]))
