@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import socket
@@ -14,8 +15,13 @@ from jobrun.wire.messages import Message, pack, unpack
 
 LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
 _SPOOLED = b"file:"
+_NOBODY = {errno.ECONNRESET, errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
 _ROOM_FOR_ONE = socket.CMSG_SPACE(4)  # descriptor; socket.recv_fds of Python 3.11 forgets its flags
 _RECEIVE = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+
+
+class Unreadable(Exception):
+    """A message came whose file cannot be read; the sender still has it, and sends it when greeted."""
 
 
 class Channel:
@@ -31,10 +37,8 @@ class Channel:
         return self._socket.fileno()
 
     def send(self, message: Message, *, descriptor: int | None = None) -> None:
-        """Send now if there is room, else keep for `flush`. Raises OSError when nobody is there."""
+        """Send now if there is room, else keep for `flush`; raises OSError when nobody is there."""
         packet = pack(message)
-        if len(packet) > LARGEST_PACKET:
-            packet = self._to_file(packet)
         if descriptor is not None:
             socket.send_fds(self._socket, [packet], [descriptor])
             return
@@ -42,22 +46,36 @@ class Channel:
         self.flush()
 
     def flush(self) -> bool:
-        """Send what is kept; True if nothing is left."""
+        """Send what is kept, in its order; True if nothing is left.
+
+        The other end may not read now, or the spool may have no room: both pass.
+        """
         while self._outbox:
+            packet = self._outbox[0]
+            if len(packet) > LARGEST_PACKET:
+                reference = self._to_file(packet)
+                if reference is None:
+                    return False
+                packet = self._outbox[0] = reference
             try:
-                self._socket.send(self._outbox[0], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                self._socket.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 return False
             self._outbox.popleft()
         return True
 
     def receive(self) -> Message | None:
-        """Return the next message, or None if none is there; raises EOFError when none will come."""
+        """Return the next message, or None if none is there.
+
+        Raises EOFError when none will come, and `Unreadable` for one whose file cannot be read.
+        """
         try:
             packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM_FOR_ONE, _RECEIVE)
         except BlockingIOError:
             return None
-        except ConnectionResetError:
+        except OSError as error:
+            if error.errno not in _NOBODY:
+                raise
             packet, ancillary, flags = b"", [], 0
         for _, _, data in ancillary:
             self._descriptors.append(int.from_bytes(data[:4], sys.byteorder))
@@ -80,19 +98,25 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
-    def _to_file(self, packet: bytes) -> bytes:
-        name = secrets.token_hex(16)
-        fd = os.open(
-            self._spool / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-        with open(fd, "wb") as file:
-            file.write(packet)
-        return _SPOOLED + name.encode()
+    def _to_file(self, packet: bytes) -> bytes | None:
+        """Write a packet into the spool and return what names it there; None if there is no room."""
+        path = self._spool / secrets.token_hex(16)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with open(fd, "wb") as file:
+                file.write(packet)
+        except OSError:
+            path.unlink(missing_ok=True)
+            return None
+        return _SPOOLED + path.name.encode()
 
     def _from_file(self, packet: bytes) -> bytes:
         # Read once and removed: the sender still has what it sent until it hears that it is settled.
         path = self._spool / packet.removeprefix(_SPOOLED).decode()
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Unreadable(f"cannot read a message in `{path}`: {error.strerror}") from None
         path.unlink(missing_ok=True)
         return content
 

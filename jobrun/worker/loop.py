@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import resource
 import select
 import signal
 import sys
@@ -27,8 +26,9 @@ from jobrun.run import context, mark, tidy
 from jobrun.run.call import Caller
 from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
 from jobrun.signals import NUDGE, ignore, print_stacks_on_quit
-from jobrun.wire.channel import Channel
+from jobrun.wire.channel import Channel, Unreadable
 from jobrun.wire.messages import Answer, Ask, Ended, Greeting, Hello, Leave, Message, Run, Settled, Stop, Why
+from jobrun.worker import usage
 from jobrun.worker.stage import Stage
 
 RETRY_S = 0.1  # while the socket is full because no dispatcher reads
@@ -65,6 +65,7 @@ class Worker:
         self._asking = threading.Lock()
         self._token: str | None = None
         self._leaving = False
+        self._greeting = Greeting(generation=0)
         self._nudged = False
         self._caller = Caller(on_enter=self._look_for_stop)
         self._stage = Stage(self._side / "logs", post.name)
@@ -75,10 +76,13 @@ class Worker:
         self._baseline = tidy.baseline()
         while not self._leaving or self._unsettled:
             try:
-                message = self._next()
-            except (EOFError, OSError):
+                self._handle(self._next())
+            except Unreadable as error:
+                self._log.say(str(error))
+                time.sleep(RETRY_S)
+                self._greet(self._greeting)  # the dispatcher hands out again what we did not get
+            except EOFError:
                 return  # the supervisor and the dispatcher are gone
-            self._handle(message)
 
     def _prepare(self) -> None:
         procs.adopt_orphans()
@@ -118,6 +122,7 @@ class Worker:
 
     def _greet(self, greeting: Greeting) -> None:
         """Tell a new dispatcher what it may not know yet."""
+        self._greeting = greeting
         self._post.channel.send(Hello(generation=greeting.generation, unsettled=list(self._unsettled)))
         for ended in self._unsettled.values():
             self._post.channel.send(ended)
@@ -127,20 +132,37 @@ class Worker:
             return  # a new dispatcher did not know yet that it has ended
         self._token = order.token
         self._stage.open_for(order.token)
-        cpu_s = _cpu_s()
-        record = Record(pid=os.getpid(), ticks=self._ticks, token=order.token, cpu_s=cpu_s)
-        write_record(self._post.lock, record)
-        self._beat()
-        _forget_peak()  # a command's peak begins at ours too, since it begins as our fork
+        cpu_s = usage.cpu_s()
+        self._note_begin(order.token, cpu_s)
+        usage.forget_peak()  # a command's peak begins at ours too, since it begins as our fork
         if order.kind is Kind.CALL:
             ending, pid = self._call(order, cpu_s), None
         else:
             ending, pid = self._command(order)
-        ending = replace(ending, output=self._stage.close_for(order.token))
+        ended = Ended(token=order.token, ending=self._with_output(order.token, ending), pid=pid)
         self._token = None
-        ended = Ended(token=order.token, ending=ending, pid=pid)
         self._unsettled[order.token] = ended
         self._post.channel.send(ended)
+
+    def _note_begin(self, token: str, cpu_s: float) -> None:
+        """Write down which attempt begins, for the day after our death."""
+        began = time.monotonic()
+        record = Record(pid=os.getpid(), ticks=self._ticks, token=token, cpu_s=cpu_s, began=began)
+        write_record(self._post.lock, record)
+        self._beat()
+
+    def _with_output(self, token: str, ending: Ending) -> Ending:
+        """Add what was printed; a fault of ours must not cost the ending."""
+        try:
+            return replace(ending, output=self._stage.close_for(token))
+        except OSError as error:
+            return self._last(ending, f"output not kept: {error.strerror}")
+
+    def _last(self, ending: Ending, note: str) -> Ending:
+        """Note a fault of ours with an ending, and take no further job after it."""
+        self._log.say(f"{note}; this worker leaves")
+        self._leaving = True
+        return replace(ending, note="; ".join(filter(None, [ending.note, note])))
 
     def _call(self, order: Run, cpu_s: float) -> Ending:
         pid = os.getpid()
@@ -155,7 +177,7 @@ class Worker:
         tidy.put_back(self._baseline)
         left = procs.end_descendants(LEFTOVER_GRACE_S)
         note = "; ".join(filter(None, [ending.note, left_behind(left)]))
-        return replace(ending, note=note or None, cpu_s=_cpu_s() - cpu_s, peak_rss=_peak())
+        return replace(ending, note=note or None, cpu_s=usage.cpu_s() - cpu_s, peak_rss=usage.peak())
 
     def _command(self, order: Run) -> tuple[Ending, int | None]:
         place = Place(
@@ -178,6 +200,8 @@ class Worker:
         try:
             while (message := self._post.channel.receive()) is not None:
                 self._inbox.append(message)
+        except Unreadable as error:
+            self._log.say(str(error))
         except (EOFError, OSError):
             os._exit(1)  # orphaned: what runs here is ended by the next recovery
 
@@ -258,23 +282,3 @@ class Worker:
 
 class Signalled(Exception):
     """A task sent its own process a signal that would have ended it."""
-
-
-def _cpu_s() -> float:
-    own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
-
-
-def _forget_peak() -> None:
-    """Let the peak of resident memory begin anew (proc(5), clear_refs: 5)."""
-    with contextlib.suppress(OSError):
-        fd = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, b"5")
-        finally:
-            os.close(fd)
-
-
-def _peak() -> int:
-    """Return the peak of resident memory in bytes since `_forget_peak`."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jobrun.model import Added, Ending, ErrorInfo, Kind, NewJob, OnCrash, Outcome, Output, State, Surroundings
 from jobrun.units import from_ms
-from jobrun.wire.channel import LARGEST_PACKET, Channel, attach, pair
+from jobrun.wire.channel import LARGEST_PACKET, Channel, Unreadable, attach, pair
 from jobrun.wire.messages import (
     Answer,
     Ask,
@@ -248,3 +248,31 @@ def test_who_hangs_up_still_hears(ends: Ends) -> None:
     assert left.receive() == Drained()
     with pytest.raises(EOFError):
         right.receive()
+
+
+def test_what_the_spool_has_no_room_for_is_kept_and_sent_once_it_has(ends: Ends, tmp_path: Path) -> None:
+    left, right = ends
+    sent = [large(100_000), Settled(token="next")]
+    away = tmp_path.with_name("away")
+    tmp_path.rename(away)
+
+    for message in sent:
+        left.send(message)
+    assert not left.flush()
+    assert right.receive() is None
+    away.rename(tmp_path)
+
+    assert left.flush()
+    assert [right.receive(), right.receive()] == sent
+
+
+def test_a_message_whose_file_is_gone_is_told_apart_from_an_end(ends: Ends, tmp_path: Path) -> None:
+    left, right = ends
+    left.send(large(100_000))
+    left.send(Settled(token="next"))
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+    with pytest.raises(Unreadable):
+        right.receive()
+    assert right.receive() == Settled(token="next")
