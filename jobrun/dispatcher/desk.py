@@ -16,15 +16,17 @@ from jobrun.bell import Listener, Tone
 from jobrun.dispatcher.books import Books, News, Told
 from jobrun.dispatcher.housekeeping import Housekeeping
 from jobrun.dispatcher.limits import Limits
+from jobrun.dispatcher.order import order_of
 from jobrun.dispatcher.recovery import is_replaced
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.locks.records import read_record
 from jobrun.log import Log
-from jobrun.model import Job, Kind
+from jobrun.model import Job
 from jobrun.paths import side_dir
 from jobrun.store import Store, check_for_workers, open_store
-from jobrun.wire.channel import Channel, attach
+from jobrun.wire.channel import Channel, Unreadable, attach
 from jobrun.wire.messages import (
     Ask,
     Drained,
@@ -44,7 +46,7 @@ from jobrun.wire.messages import (
 
 SAFETY_S = 1.0  # the longest sleep, should a ring be lost or the clock be set
 PATIENCE_S = 10.0  # for the write lock
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # while the disk is full or the file is locked
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0  # while the disk is full or the file is locked
 
 
 def run(settings: Settings, control: Channel, world: World) -> int:
@@ -115,9 +117,11 @@ class Desk:
             self._look_for_cancels()
             self._housekeeping.do_round(self._seats.values(), monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
-            self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            before_s = self._pause_s
+            self._pause_s = min(max(before_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
             self._paused_until = self._world.monotonic() + self._pause_s
-            self._log.say(f"{error.message}; trying again in {self._pause_s:.0f} s")
+            if self._pause_s != before_s:
+                self._log.say(f"{error.message}; trying again in {self._pause_s:.0f} s")
             return
         self._pause_s = 0.0
         if is_replaced(self._settings.path, self._opened):
@@ -172,21 +176,29 @@ class Desk:
                     case Ask():
                         self._news.asked.append((seat, message))
             seat.channel.flush()
+        except Unreadable as error:
+            self._log.say(str(error))
+            self._send(seat, Greeting(generation=self._settings.generation))  # it sends again what it has
         except (EOFError, OSError):
             self._unregister(seat)  # no death: the supervisor tells of that
 
     def _greet(self, seat: Seat, hello: Hello) -> None:
         """Learn what a worker does; hand out again what a dead dispatcher claimed but never handed out."""
         seat.is_greeted = True
+        if self._is_drained and seat.job is None:
+            self._send(seat, Leave())  # hired while the group came to its end
         if seat.job is not None and seat.job.token not in hello.unsettled:
             self._send(seat, self._order(seat.job))
 
     def _commit(self) -> None:
-        claims = not self._limits.is_stopping and not self._is_drained
-        is_wanted = claims and any(seat.is_free for seat in self._seats.values())
-        if self._news or (is_wanted and self._books.is_something_due()):
+        if self._news or (self._wants_jobs() and self._books.is_something_due()):
             stopping = self._limits.is_stopping
+            claims = not stopping and not self._is_drained
             self._tell(self._books.commit(self._news, self._seats, claims=claims, is_stopping=stopping))
+
+    def _wants_jobs(self) -> bool:
+        is_ending = self._limits.is_stopping or self._is_drained
+        return not is_ending and any(seat.is_free for seat in self._seats.values())
 
     def _tell(self, told: Told) -> None:
         """Apply what is committed, and say it to those who wait for it."""
@@ -206,10 +218,12 @@ class Desk:
 
     def _find_running(self, seat: Seat) -> None:
         """Take over what a worker does for a dispatcher that died, before it is heard."""
+        record = read_record(self._side / "locks" / seat.name)
+        monotonic = self._world.monotonic()
         for job in self._store.endings.running([seat.name]):
-            assert job.started_at is not None
-            used_s = (self._world.now() - job.started_at).total_seconds()
-            seat.begin(job, monotonic=self._world.monotonic(), used_s=used_s)
+            is_begun = record is not None and record.token == job.token
+            used_s = monotonic - record.began if record is not None and is_begun else 0.0
+            seat.begin(job, monotonic=monotonic, used_s=used_s)
 
     def _dismiss(self, gone: Gone) -> None:
         seat = self._seats.pop(gone.name)
@@ -224,25 +238,8 @@ class Desk:
         self._send(seat, self._order(job))
 
     def _order(self, job: Job) -> Run:
-        assert job.token is not None
-        return Run(
-            token=job.token,
-            job_id=job.id,
-            attempt=job.attempt,
-            max_attempts=job.max_attempts,
-            kind=job.kind,
-            task=job.task,
-            args=list(job.args),
-            kwargs=dict(job.kwargs),
-            queue=job.queue,
-            name=job.name,
-            grace_s=self._settings.grace_s,
-            cwd=job.cwd,
-            umask=job.umask,
-            environment={}
-            if job.kind is Kind.CALL or job.environment is None
-            else self._environment(job.environment),
-        )
+        captured = {} if job.environment is None else self._environment(job.environment)
+        return order_of(job, grace_s=self._settings.grace_s, environment=captured)
 
     def _look_for_cancels(self) -> None:
         orders = self._store.endings.to_cancel()
@@ -272,7 +269,7 @@ class Desk:
             return min(self._paused_until - monotonic, SAFETY_S)
         waits = [SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats.values()))]
         due_at = self._store.queue.next_due()
-        if due_at is not None and any(seat.is_free for seat in self._seats.values()):
+        if due_at is not None and self._wants_jobs():
             waits.append((due_at - self._world.now()).total_seconds())
         return max(min(waits), 0.0)
 

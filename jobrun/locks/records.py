@@ -18,18 +18,19 @@ class Record:
     ticks: int  # its start, in clock ticks since boot: pids are reused
     token: str | None = None
     cpu_s: float = 0.0  # what the process had used before the attempt
+    began: float = 0.0  # CLOCK_MONOTONIC, seconds: the wall clock may be set meanwhile
 
 
 def write_record(fd: int, record: Record) -> None:
     """Note a record in an open lock file."""
-    text = json.dumps([record.pid, record.ticks, record.token, round(record.cpu_s, 4)])
+    text = json.dumps([record.pid, record.ticks, record.token, round(record.cpu_s, 4), record.began])
     os.pwrite(fd, text.encode().ljust(_SIZE), 0)
 
 
 def read_record(path: Path) -> Record | None:
     """Return what a lock file says; None if it says nothing."""
     try:
-        pid, ticks, token, cpu_s = json.loads(path.read_bytes())
+        pid, ticks, token, cpu_s, began = json.loads(path.read_bytes())
     except (OSError, ValueError, TypeError):
         return None
-    return Record(pid=pid, ticks=ticks, token=token, cpu_s=cpu_s)
+    return Record(pid=pid, ticks=ticks, token=token, cpu_s=cpu_s, began=began)

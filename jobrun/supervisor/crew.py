@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jobrun import locks, procs
 from jobrun.locks.records import read_record
+from jobrun.supervisor.kin import Kin
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Gone, Hired
 
@@ -35,6 +36,7 @@ class Slot:
     is_doomed: bool = False  # killed on request: what it leaves is killed without grace
     gone: Gone | None = None  # reaped
     is_swept: bool = False
+    is_introduced: bool = False  # to the dispatcher of now
     told_at: float | None = None  # monotonic: when the dispatcher was last told of its end
 
     def close(self) -> None:
@@ -45,23 +47,34 @@ class Slot:
 class Crew:
     """All workers of a group, the ended ones until the dispatcher has noted their end."""
 
-    def __init__(self, side: Path, fork: Callable[[Callable[[], int], socket.socket], int]) -> None:
+    def __init__(self, side: Path, kin: Kin, fork: Callable[[Callable[[], int], socket.socket], int]) -> None:
         """`fork(main, not_for_it)` starts a child that runs `main` with one socket closed."""
         self.by_number: dict[int, Slot] = {}
         self.ended: list[Slot] = []
         self._side = side
+        self._kin = kin
         self._fork = fork
         self._kill_at: float | None = None
 
     def hire(self, number: int, work: Callable[[str, int, Channel], int]) -> Slot:
-        """Fork a worker that runs `work(name, lock, channel)`, its lock taken before the fork."""
+        """Fork a worker that runs `work(name, lock, channel)`, its lock taken before the fork.
+
+        Raises OSError, leaving nothing behind, when there is no room for a process or a descriptor.
+        """
         name = f"w{secrets.token_hex(6)}"
         lock = locks.take(self._side / "locks" / name)
         assert lock is not None, "a name is used once"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         channel = Channel(theirs, self._side / "spool")
-        pid = self._fork(lambda: work(name, lock, channel), ours)
-        theirs.close()
+        try:
+            pid = self._fork(lambda: work(name, lock, channel), ours)
+        except OSError:
+            ours.close()
+            os.close(lock)
+            (self._side / "locks" / name).unlink(missing_ok=True)
+            raise
+        finally:
+            theirs.close()
         slot = Slot(
             name=name,
             number=number,
@@ -102,13 +115,12 @@ class Crew:
     def is_sweeping(self) -> bool:
         return any(not slot.is_swept for slot in self.ended)
 
-    def sweep(self, others: set[int]) -> None:
-        """End the orphans of dead workers: all our children that are neither workers nor `others`."""
+    def sweep(self, dispatcher_pid: int) -> None:
+        """End the orphans of dead workers: our children that are neither workers nor the dispatcher."""
         unswept = [slot for slot in self.ended if not slot.is_swept]
         if not unswept:
             return
-        known = others | {slot.pid for slot in self.by_number.values()}
-        left = [pid for pid in procs.children() if pid not in known]
+        left = self._kin.children() - {slot.pid for slot in self.by_number.values()} - {dispatcher_pid}
         if not left:
             self._kill_at = None
             for slot in unswept:
@@ -130,8 +142,9 @@ class Crew:
         return [slot.gone for slot in due if slot.gone is not None]
 
     def tell_anew(self) -> None:
-        """A new dispatcher has heard of no end yet."""
-        for slot in self.ended:
+        """A new dispatcher knows no worker and has heard of no end yet."""
+        for slot in self.all():
+            slot.is_introduced = False
             slot.told_at = None
 
     def forget(self, name: str) -> None:

@@ -21,6 +21,7 @@ from jobrun.run.trust import check_import_paths
 from jobrun.signals import NUDGE, Signals
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
 from jobrun.supervisor.forking import BUG, fork
+from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.pauses import Pauses
 from jobrun.supervisor.settings import Settings
 from jobrun.wire.channel import Channel, pair
@@ -58,7 +59,8 @@ class House:
         self._side = side_dir(settings.path)
         self._log = Log("supervisor")
         self._import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
-        self._crew = Crew(self._side, self._fork)
+        self._kin = Kin()
+        self._crew = Crew(self._side, self._kin, self._fork)
         self._pauses = Pauses(settings.workers)
         self._desk_pauses = Pauses(1, LONGEST_DESK_PAUSE_S)
         self._dispatcher_pid = 0
@@ -81,26 +83,31 @@ class House:
             self._hear_signals()
             self._hear_dispatcher()
             self._reap()
-            self._crew.sweep({self._dispatcher_pid})
+            self._crew.sweep(self._dispatcher_pid)
             for gone in self._crew.to_tell():
                 self._send(gone)
-        self._end_all()
+        self._kin.kill_all()
         return self._exit_code
 
     def _keep_dispatcher(self) -> None:
         if self._dispatcher_pid or not self._desk_pauses.is_over(0):
             return
+        self._desk_pauses.began(0)
         self._generation += 1
-        ours, theirs = pair(self._side / "spool")
-        self._dispatcher_pid = self._fork(lambda: self._be_dispatcher(theirs), ours)
+        try:
+            ours, theirs = pair(self._side / "spool")
+            self._dispatcher_pid = self._fork(lambda: self._be_dispatcher(theirs), ours)
+        except OSError as error:
+            self._log.say(
+                f"cannot start a dispatcher: {error.strerror}; again in {self._desk_pauses.ended(0):g} s"
+            )
+            return
         self._control = ours
         theirs.close()
-        self._desk_pauses.began(0)
-        if self._stops or self._is_drained:
-            self._send(Shutdown(hurry=self._stops > 1))
-        for slot in self._crew.all():
-            self._introduce(slot)
         self._crew.tell_anew()
+        self._introduce_all()
+        if self._stops or self._is_drained:  # after the introductions, or it would see nobody to wait for
+            self._send(Shutdown(hurry=self._stops > 1))
 
     def _be_dispatcher(self, control: Channel) -> int:
         settings = DeskSettings(
@@ -115,8 +122,13 @@ class House:
         )
         return dispatcher.run(settings, control, World())
 
-    def _introduce(self, slot: Slot) -> None:
-        self._send(introduction(slot), descriptor=slot.end.fileno())
+    def _introduce_all(self) -> None:
+        """Tell the dispatcher of workers it does not know; again next time if that fails."""
+        for slot in self._crew.all():
+            if not slot.is_introduced and self._control is not None:
+                with contextlib.suppress(OSError):
+                    self._control.send(introduction(slot), descriptor=slot.end.fileno())
+                    slot.is_introduced = True
 
     def _keep_workers(self) -> None:
         if self._is_drained:
@@ -127,8 +139,16 @@ class House:
             return
         for number in range(1, self._settings.workers + 1):
             if number not in self._crew.by_number and self._pauses.is_over(number - 1):
-                self._pauses.began(number - 1)
-                self._introduce(self._crew.hire(number, self._be_worker))
+                self._hire(number)
+        self._introduce_all()
+
+    def _hire(self, number: int) -> None:
+        self._pauses.began(number - 1)
+        try:
+            self._crew.hire(number, self._be_worker)
+        except OSError as error:
+            pause_s = self._pauses.ended(number - 1)
+            self._log.say(f"cannot start worker {number}: {error.strerror}; again in {pause_s:g} s")
 
     def _be_worker(self, name: str, lock: int, channel: Channel) -> int:
         post = worker.Post(
@@ -154,6 +174,8 @@ class House:
         if self._crew.is_sweeping():
             return SWEEP_EVERY_S
         waits = [TELL_AGAIN_S] if self._crew.ended else []
+        if any(not slot.is_introduced for slot in self._crew.all()):
+            waits.append(TELL_AGAIN_S)
         if not self._dispatcher_pid:
             waits.append(self._desk_pauses.left_s(0))
         if self._is_open and not self._stops and not self._is_drained:
@@ -257,17 +279,10 @@ class House:
             pause_s = 0.0
         self._log.say(f"worker {slot.number} ({slot.name}) {_in_words(code)}; replaced in {pause_s:g} s")
 
-    def _end_all(self) -> None:
-        """Leave nobody behind when the group ends early."""
-        for pid in [self._dispatcher_pid, *(slot.pid for slot in self._crew.by_number.values())]:
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-        procs.kill_descendants()
-
-    def _send(self, message: Message, *, descriptor: int | None = None) -> None:
+    def _send(self, message: Message) -> None:
         if self._control is not None:
             with contextlib.suppress(OSError):  # what matters is said again to the next one
-                self._control.send(message, descriptor=descriptor)
+                self._control.send(message)
 
     def _fork(self, main: Callable[[], int], not_for_it: Channel | socket.socket) -> int:
         return fork(main, let_go=lambda: self._let_go(not_for_it), stacks_fd=self._log.fd)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from jobrun import locks, procs
+from jobrun import locks
 from jobrun.locks.records import Record, write_record
 from jobrun.store.opening import make_side_folders
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
+from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.pauses import FIRST_PAUSE_S, LONGEST_PAUSE_S, QUICK_DEATH_S, Pauses
 
 USAGE = resource.getrusage(resource.RUSAGE_SELF)
@@ -83,7 +86,7 @@ def side(tmp_path: Path) -> Path:
 @pytest.fixture
 def crew(side: Path, clock: SimpleNamespace) -> Iterator[Crew]:
     assert clock
-    crew = Crew(side, lambda _main, _not_for_it: 4711)
+    crew = Crew(side, Kin(), lambda _main, _not_for_it: 4711)
     yield crew
     for slot in crew.all():
         slot.close()
@@ -102,17 +105,45 @@ def test_a_worker_holds_its_lock_from_before_its_fork_until_its_end_is_committed
         held_at_fork.extend(locks.is_held(path) for path in (side / "locks").iterdir())
         return 4711
 
-    crew = Crew(side, fork)
+    crew = Crew(side, Kin(), fork)
     slot = hire(crew)
     lock = side / "locks" / slot.name
 
     crew.buried(slot, 9, USAGE)
-    crew.sweep(set(procs.children()))
+    crew.sweep(0)
     assert held_at_fork == [True]
     assert locks.is_held(lock)
     crew.forget(slot.name)
     assert not lock.exists()
     assert crew.all() == []
+
+
+def test_a_worker_that_cannot_be_forked_leaves_nothing_behind(side: Path) -> None:
+    def no_room(_main: object, _not_for_it: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, "no room for a process")
+
+    crew = Crew(side, Kin(), no_room)
+    descriptors = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(OSError, match="no room"):
+        hire(crew)
+
+    assert crew.all() == []
+    assert list((side / "locks").iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_children_from_before_are_not_ours_to_end() -> None:
+    with subprocess.Popen(["sleep", "60"]) as helper:
+        kin = Kin()
+        with subprocess.Popen(["sleep", "60"]) as own:
+            assert kin.children() == {own.pid}
+
+            kin.kill_all()
+
+            assert helper.poll() is None
+            own.returncode = -9  # reaped by kill_all
+        helper.kill()
 
 
 def test_a_name_is_used_once(crew: Crew) -> None:
@@ -144,7 +175,7 @@ def test_a_death_is_told_once_swept_and_again_until_it_is_noted(crew: Crew, cloc
     crew.buried(slot, 0, USAGE)
     assert crew.to_tell() == []
 
-    crew.sweep(set(procs.children()))
+    crew.sweep(0)
     assert [gone.name for gone in crew.to_tell()] == [slot.name]
     assert crew.to_tell() == []
     clock.s += TELL_AGAIN_S

@@ -198,6 +198,17 @@ def test_a_job_that_asks_for_what_no_row_can_hold_is_refused_alone(scene: Scene,
     assert scene.state(job_id) is State.SUCCEEDED
 
 
+def test_a_worker_hired_while_the_group_ends_is_told_to_leave(scene: Scene) -> None:
+    scene.open()
+    scene.shut_down()
+    scene.step()
+
+    late = scene.hire("w9")
+    scene.step()
+
+    assert Leave() in late.heard()
+
+
 class TestReplaced:
     """A dispatcher was killed, and another takes its place."""
 
@@ -261,6 +272,9 @@ class TestReplaced:
 
     def test_the_time_a_job_has_run_already_counts_for_its_limit(self, scene: Scene, busy: Busy) -> None:
         worker, order, _ = busy(timeout_s=60.0)
+        record = Record(pid=4711, ticks=1, token=order.token, began=scene.clock_s)
+        with (side_dir(scene.path) / "locks" / worker.name).open("w+b") as lock:
+            write_record(lock.fileno(), record)
         scene.clock_s += 50
 
         scene.open(generation=2)
