@@ -93,7 +93,8 @@ def _rules(it: Job) -> list[tuple[str, str]]:
 
 
 def _outcome(it: Job) -> list[tuple[str, str]]:
-    return [("result", it.result or ""), ("note", it.note or "")]
+    result = "" if it.result is None else json.dumps(json.loads(it.result), ensure_ascii=False)
+    return [("result", result), ("note", it.note or "")]
 
 
 def _environment(variables: Mapping[str, str], *, show_env: bool) -> None:

@@ -56,6 +56,12 @@ def test_what_was_printed_and_cut_is_counted(end: Make, jobrun: Run) -> None:
     assert "printed 2.0 KiB, 2.0 KiB of it cut" in jobrun("inspect", str(job.id)).stdout
 
 
+def test_a_result_is_shown_in_the_letters_that_it_was_written_in(end: Make, jobrun: Run) -> None:
+    job = end(ending={"result": '{"who":"\\u6f22\\u5b57"}'})
+
+    assert 'result      {"who": "\u6f22\u5b57"}\n' in jobrun("inspect", str(job.id)).stdout
+
+
 def test_names_of_the_environment_are_not_broken_at_the_edge_of_a_terminal(
     add: Make, terminal: Callable[..., str]
 ) -> None:
