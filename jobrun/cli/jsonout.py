@@ -74,7 +74,6 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
         "exit_code": ending.exit_code,
         "signal": ending.signal,
         "cause": ending.cause,
-        "result": _value(ending.result),
         "note": ending.note,
         "error": _error(ending.error),
         "cpu_s": ending.cpu_s,

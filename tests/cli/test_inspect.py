@@ -62,6 +62,13 @@ def test_a_result_is_shown_in_the_letters_that_it_was_written_in(end: Make, jobr
     assert 'result      {"who": "\u6f22\u5b57"}\n' in jobrun("inspect", str(job.id)).stdout
 
 
+def test_only_the_job_has_a_result(end: Make, jobrun_json: RunJson) -> None:
+    found = jobrun_json("inspect", str(end(ending={"result": "7"}).id))
+
+    assert found["result"] == 7
+    assert "result" not in found["attempts"][0]  # none is kept with attempts, and null would deny it
+
+
 def test_names_of_the_environment_are_not_broken_at_the_edge_of_a_terminal(
     add: Make, terminal: Callable[..., str]
 ) -> None:
