@@ -86,10 +86,9 @@ class Worker:
 
     def _prepare(self) -> None:
         procs.adopt_orphans()
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, self._on_signal)
+        # A TERM may reach the whole control group: it is for the supervisor, which ends us in good order.
+        ignore(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
         signal.signal(NUDGE, self._on_nudge)
-        ignore(signal.SIGUSR1, signal.SIGUSR2)
         print_stacks_on_quit(self._log.fd)
         sys.path.extend(path for path in self._post.import_paths if path not in sys.path)
         write_record(self._post.lock, Record(pid=os.getpid(), ticks=self._ticks))
@@ -227,14 +226,6 @@ class Worker:
         if (why := self._stop_ordered()) is not None:
             self._caller.stop(why)
 
-    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        """A task that signals its own process ends itself, and nothing else."""
-        if not self._caller.is_user_code:
-            return
-        if signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise Signalled(f"signal {signum} ({procs.signal_name(signum)})")
-
     def _context(self, order: Run) -> context.Context:
         return context.Context(
             id=order.job_id,
@@ -278,7 +269,3 @@ class Worker:
 
     def _beat(self) -> None:
         locks.beat(self._side / "locks" / self._post.name)
-
-
-class Signalled(Exception):
-    """A task sent its own process a signal that would have ended it."""

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from jobrun.model import Outcome, State
-from tests.process.site import Site, eventually
+from tests.process.site import Site, eventually, kill
 
 pytestmark = pytest.mark.process
 
@@ -145,6 +145,23 @@ def test_other_signals_that_people_send_end_nothing(site: Site) -> None:
 
     assert site.wait(site.call("short")).state is State.SUCCEEDED
     assert group.workers() == workers
+
+
+def test_a_signal_to_every_process_at_once_lets_running_jobs_end(site: Site) -> None:
+    group = site.start()
+    workers = group.workers()
+    running = [site.call("until", str(site.folder / "go")) for _ in workers]
+    for job_id in running:
+        site.runs(job_id)
+
+    for pid in workers:
+        kill(pid, signal.SIGTERM)  # as systemd does with the whole control group
+    group.send(signal.SIGTERM)
+    group.says("stopping")
+    (site.folder / "go").touch()
+
+    assert group.wait() == 0
+    assert [site.job(job_id).state for job_id in running] == [State.SUCCEEDED] * len(workers)
 
 
 def test_a_burst_does_what_is_due_and_leaves(site: Site) -> None:
