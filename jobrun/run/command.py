@@ -56,7 +56,7 @@ class Command:
         assert lock is not None, "a token names one attempt"
         try:
             process = self._spawn(lock)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return self._not_started(error), None
         else:
             write_record(
@@ -73,11 +73,13 @@ class Command:
         argv = (
             ["/bin/sh", "-c", order.task] if order.kind is Kind.SHELL else [str(word) for word in order.args]
         )
+        around = {**order.environment, **variables(order, self._place.job_file)}
+        # As bytes: the locale of the worker is not that of the caller, and might be ASCII.
         return subprocess.Popen(
-            argv,
-            cwd=order.cwd,
+            [_bytes(word) for word in argv],
+            cwd=None if order.cwd is None else _bytes(order.cwd),
             umask=-1 if order.umask is None else order.umask,
-            env={**order.environment, **variables(order, self._place.job_file)},
+            env={_bytes(name): _bytes(value) for name, value in around.items()},
             stdin=subprocess.DEVNULL,
             stdout=self._place.output,
             stderr=self._place.output,
@@ -137,7 +139,7 @@ class Command:
             return Outcome.OK, None
         return Outcome.ERROR, _in_words(code) + killed_for_memory(-code, oom_before)
 
-    def _not_started(self, error: OSError) -> Ending:
+    def _not_started(self, error: OSError | ValueError) -> Ending:
         """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""
         order = self._order
         what = order.args[0] if order.args else "/bin/sh"
@@ -146,7 +148,7 @@ class Command:
         elif isinstance(error, FileNotFoundError):
             cause, code = f"command not found: `{what}`", NOT_FOUND
         else:
-            cause, code = f"cannot run `{what}`: {error.strerror}", CANNOT_RUN
+            cause, code = f"cannot run `{what}`: {getattr(error, 'strerror', error)}", CANNOT_RUN
         info = ErrorInfo(type=type(error).__name__, message=cause)
         return Ending(outcome=Outcome.ERROR, exit_code=code, cause=cause, error=info, is_permanent=True)
 
@@ -167,6 +169,10 @@ def left_behind(count: int) -> str | None:
     if not count:
         return None
     return f"left {count} process{'es' if count > 1 else ''}, ended"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _has_ended(leader: int) -> bool:

@@ -137,6 +137,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._locale = {"LANG": "C.UTF-8"}
         self.path = folder / "jobs.db"
         self.side = side_dir(self.path)
         self.store = open_store(self.path, create=True, own_process=False)
@@ -147,11 +148,15 @@ class Site:
         self._mark = f"JOBRUN_TEST_SITE={folder}"
         self.groups: list[Group] = []
 
+    def in_ascii(self) -> None:
+        """Let what is started from here on live in a locale that knows ASCII alone."""
+        self._locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
     def environment(self) -> dict[str, str]:
         """Return what all processes of this site are started with, and are found by."""
         name, _, value = self._mark.partition("=")
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
-        return {**kept, "LANG": "C.UTF-8", "LEDGER": str(self.effects_path), name: value}
+        return {**kept, **self._locale, "LEDGER": str(self.effects_path), name: value}
 
     def start(self, *options: str, n: int = 2, grace: str = "0.3s") -> Group:
         """Start a group of workers."""

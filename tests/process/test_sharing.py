@@ -94,3 +94,12 @@ def test_a_job_file_that_is_opened_closed_and_copied_by_jobs_loses_nothing(site:
 
     assert all(site.wait(job_id).state is State.SUCCEEDED for job_id in [*meddlers, *ids])
     assert site.effects() == Counter(f"{what} {job_id} 1" for what in "SE" for job_id in [*meddlers, *ids])
+
+
+def test_a_command_is_run_as_it_was_written_whatever_the_locale_of_its_worker(site: Site) -> None:
+    site.in_ascii()
+    job_id = site.shell("printf grüße")
+
+    site.burst()
+
+    assert site.last(job_id).ending.output.head == "grüße".encode()
