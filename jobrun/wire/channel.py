@@ -106,7 +106,8 @@ class Channel:
             with open(fd, "wb") as file:
                 file.write(packet)
         except OSError:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
             return None
         return _SPOOLED + path.name.encode()
 
