@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime
 
@@ -15,10 +16,18 @@ class Log:
 
     def say(self, text: str) -> None:
         """Write one line; a log that cannot be written stops nobody."""
-        when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-        line = f"{when} jobrun[{os.getpid()}] {self._who}: {visible}\n"
-        try:
-            os.write(self.fd, line.encode("utf-8", "backslashreplace"))
-        except OSError:
-            return
+        when = datetime.now().astimezone().isoformat(" ", "seconds")
+        self._write(f"{when} jobrun[{os.getpid()}] {self._who}: {_visible(text)}\n")
+
+    def refuse(self, message: str, hint: str | None) -> None:
+        """Say to the person who started us why nothing begins, as any command would."""
+        hints = f"hint: {_visible(hint)}\n" if hint else ""
+        self._write(f"jobrun: {_visible(message)}\n{hints}")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self.fd, text.encode("utf-8", "backslashreplace"))
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -53,10 +53,15 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     """Serve a group of workers until the supervisor hangs up; return the exit code of the process."""
     log = Log("dispatcher")
     try:
-        with open_store(settings.path, create=True, patience_s=PATIENCE_S) as store:
-            check_for_workers(settings.path)
-            if store.created:
-                log.say(f"made a job file at {settings.path}")
+        store = open_store(settings.path, create=True, patience_s=PATIENCE_S)
+        check_for_workers(settings.path)
+    except JobrunError as error:
+        log.refuse(error.message, error.hint)
+        return error.exit_code
+    if store.created:
+        log.say(f"made a job file at {settings.path}")
+    try:
+        with store:
             Desk(settings, store, control, world, log).run()
     except JobrunError as error:
         log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")

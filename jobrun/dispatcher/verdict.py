@@ -51,5 +51,5 @@ def _in_words(code: int, *, out_of_memory: bool | None) -> str:
     if -code != signal.SIGKILL:
         return f"worker killed by {name}"
     if out_of_memory is None:
-        return f"worker killed by {name} from outside (perhaps out of memory)"
-    return f"worker killed by {name} ({'out of memory' if out_of_memory else 'from outside'})"
+        return f"worker killed by {name} (perhaps out of memory)"
+    return f"worker killed by {name}{' (out of memory)' if out_of_memory else ''}"

@@ -194,5 +194,5 @@ def killed_for_memory(signum: int, oom_before: int | None) -> str:
         return ""
     now = procs.oom_kills()
     if now is None or oom_before is None:
-        return " from outside (perhaps out of memory)"
-    return " (out of memory)" if now > oom_before else " from outside"
+        return " (perhaps out of memory)"
+    return " (out of memory)" if now > oom_before else ""

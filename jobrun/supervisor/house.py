@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import select
 import signal
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,11 +22,11 @@ from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.pauses import Pauses
 from jobrun.supervisor.settings import Settings
+from jobrun.supervisor.stacks import print_all_stacks
 from jobrun.wire.channel import Channel, pair
 from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Shutdown
 
 SWEEP_EVERY_S = 0.02
-STACKS_S = 0.05  # for one process to write its stacks before the next begins
 LONGEST_DESK_PAUSE_S = 1.0  # time limits do not hold while there is no dispatcher
 _FATAL = (4, 5)  # exit codes of a dispatcher that no other would do better than
 BUGS_BORNE = 4  # quick deaths of a dispatcher by a fault of our own, before the group gives up
@@ -188,7 +186,7 @@ class House:
             if signum in (signal.SIGTERM, signal.SIGINT) or (signum == signal.SIGHUP and self._has_terminal):
                 self._stop(signum)
             elif signum == signal.SIGQUIT:
-                self._print_stacks()
+                self._ask_for_stacks()
 
     def _stop(self, signum: int) -> None:
         self._stops += 1
@@ -204,16 +202,10 @@ class House:
             self._exit_code = 0
         self._send(Shutdown(hurry=self._stops > 1))
 
-    def _print_stacks(self) -> None:
-        self._log.say("stacks of the supervisor:")
-        faulthandler.dump_traceback(self._log.fd)
+    def _ask_for_stacks(self) -> None:
         children = {"the dispatcher": self._dispatcher_pid}
         children |= {f"worker {slot.number}": slot.pid for slot in self._crew.by_number.values()}
-        for name, pid in children.items():
-            if pid:
-                self._log.say(f"stacks of {name}, pid {pid}:")
-                os.kill(pid, signal.SIGQUIT)
-                time.sleep(STACKS_S)
+        print_all_stacks(self._log, {name: pid for name, pid in children.items() if pid})
 
     def _hear_dispatcher(self) -> None:
         if self._control is None:
@@ -225,7 +217,7 @@ class House:
     def _obey(self, message: Message) -> None:
         match message:
             case Opened():
-                self._is_open = True
+                self._opened()
             case Nudge():
                 self._signal_worker(message.name, NUDGE)
             case Kill():
@@ -234,6 +226,14 @@ class House:
                 self._crew.forget(message.name)
             case Drained():
                 self._is_drained = True
+
+    def _opened(self) -> None:
+        if not self._is_open and not self._settings.burst:
+            count = self._settings.workers
+            queues = ", ".join(self._settings.queues) or "all queues"
+            workers = f"{count} worker{'s' if count > 1 else ''}"
+            self._log.say(f"{workers} for {queues} of {self._settings.path}")
+        self._is_open = True
 
     def _signal_worker(self, name: str, signum: int) -> None:
         slot = self._crew.named(name)

@@ -300,7 +300,7 @@ def test_a_worker_that_dies_in_a_job_crashed_it(
     assert (job.state, job.signal, job.reason) == (
         State.CRASHED,
         9,
-        "worker killed by SIGKILL (from outside)",
+        "worker killed by SIGKILL",
     )
     assert len(scene.store.ledger.attempts(job_id)) == attempts
     assert Noted(name="w1") in scene.told()
