@@ -6,7 +6,8 @@ import contextlib
 import faulthandler
 import os
 import signal
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 
 # Sent to a worker to make it read its socket in the middle of a call; far from what programs use.
 NUDGE = signal.SIGRTMIN + 5
@@ -62,9 +63,42 @@ def ignore(*signums: signal.Signals) -> None:
         signal.signal(signum, _nothing)
 
 
+def default_in_forks() -> None:
+    """Let the forks of this process begin with the default action where a handler of ours stands now.
+
+    What the handlers do is meant for this process alone: a SIGTERM has to end what was forked. Those
+    that are put in their place before a fork are inherited, as ever.
+    """
+    handlers = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
+    # faulthandler's stands behind what Python knows of SIGQUIT
+    ours = {
+        signum: found for signum, found in handlers.items() if callable(found) or signum == signal.SIGQUIT
+    }
+    before = threading.local()
+
+    def hold() -> None:  # a signal that comes before the default stands would find our handler
+        before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+
+    def let_go() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+
+    def begin() -> None:
+        _set_defaults(ours)
+        let_go()
+
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=begin)
+
+
 def print_stacks_on_quit(fd: int) -> None:
     """Make SIGQUIT write all stacks to a descriptor and go on."""
     faulthandler.register(signal.SIGQUIT, file=fd, all_threads=True, chain=False)
+
+
+def _set_defaults(ours: Mapping[signal.Signals, object]) -> None:
+    for signum, handler in ours.items():
+        if signal.getsignal(signum) is handler:
+            faulthandler.unregister(signum)
+            signal.signal(signum, signal.SIG_DFL)
 
 
 def _nothing(_signum: int, _frame: object) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Coroutine
@@ -53,12 +55,14 @@ class Caller:
     def run(self, order: Run) -> Ending:
         """Import and call; every way in which user code can end becomes an `Ending`."""
         self._why = None
-        threads = threading.active_count()
+        pid, threads = os.getpid(), threading.active_count()
         try:
             value, note = self._call(order)
         except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt of a task end the task alone
             self._is_user_code = False
+            _end_fork(pid, error)
             return self._failed(error)
+        _end_fork(pid)
         left = threading.active_count() - threads
         if left > 0:
             note = "; ".join(filter(None, [note, f"left {left} threads running"]))
@@ -185,6 +189,30 @@ def _exited(error: SystemExit) -> Ending:
     text = _capped(_text(error))
     info = ErrorInfo(type="SystemExit", message=text)
     return Ending(outcome=Outcome.ERROR, exit_code=1, cause=f"exit 1: {_first_line(text)}", error=info)
+
+
+def _end_fork(pid: int, error: BaseException | None = None) -> None:
+    """End a fork of the task that has come back out of it, as the interpreter would; only `pid` reports."""
+    if os.getpid() == pid:
+        return
+    code = 1
+    try:
+        code = 0 if error is None else _told(error)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(code)
+
+
+def _told(error: BaseException) -> int:
+    """Print what the interpreter would print of an error that ends it, and return its exit code."""
+    if not isinstance(error, SystemExit):
+        sys.stderr.write(_traceback(error))
+        return 1
+    exited = _exited(error)
+    if exited.error is not None:
+        sys.stderr.write(f"{exited.error.message}\n")
+    return exited.exit_code or 0
 
 
 def _as_json(value: Any) -> tuple[str | None, str | None]:

@@ -25,7 +25,7 @@ from jobrun.paths import side_dir
 from jobrun.run import context, mark, tidy
 from jobrun.run.call import Caller
 from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
-from jobrun.signals import NUDGE, ignore, print_stacks_on_quit
+from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
 from jobrun.wire.channel import Channel, Unreadable
 from jobrun.wire.messages import Answer, Ask, Ended, Greeting, Hello, Leave, Message, Run, Settled, Stop, Why
 from jobrun.worker import usage
@@ -90,6 +90,7 @@ class Worker:
         ignore(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
         signal.signal(NUDGE, self._on_nudge)
         print_stacks_on_quit(self._log.fd)
+        default_in_forks()
         sys.path.extend(path for path in self._post.import_paths if path not in sys.path)
         write_record(self._post.lock, Record(pid=os.getpid(), ticks=self._ticks))
 
@@ -164,15 +165,10 @@ class Worker:
         return replace(ending, note="; ".join(filter(None, [ending.note, note])))
 
     def _call(self, order: Run, cpu_s: float) -> Ending:
-        pid = os.getpid()
         os.environ.update(mark.variables(order, self._post.job_file))
         context.enter(self._context(order))
-        try:
-            ending = self._caller.run(order)
-        finally:
-            if os.getpid() != pid:
-                os._exit(0)  # a fork of the task came back here: only the worker itself reports
-            context.leave()
+        ending = self._caller.run(order)
+        context.leave()
         tidy.put_back(self._baseline)
         left = procs.end_descendants(LEFTOVER_GRACE_S)
         note = "; ".join(filter(None, [ending.note, left_behind(left)]))

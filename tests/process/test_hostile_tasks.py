@@ -171,6 +171,7 @@ def test_a_task_that_fails_says_why_and_keeps_its_worker(
         ("partial", (), 5),
         ("math:sqrt", (4,), 2.0),
         ("uses_a_pool", (), [1, 2]),
+        ("ends_a_pool", (), None),
         ("runs_a_program", (23,), 23),
         ("closes_standard_descriptors", (), None),
         ("moves_standard_descriptors", (), None),
@@ -228,6 +229,49 @@ def test_a_task_that_forks_and_ends_in_both_is_reported_once(served: Site, task:
     assert job.state is (OK if task == "returns_twice" else FAILED)
     if task == "returns_twice":
         assert job.result == str(attempt.pid), "the worker's result, not its fork's"
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (("echo", 1), 0),
+        (("exits",), 0),
+        (("exits", 3), 3),
+        (("exits", 0), 0),
+        (("exits", "no paper"), 1),
+        (("raises", "odd"), 1),
+        (("forks", "exits", 3), 0),
+        (("dies_by", signal.SIGTERM), -signal.SIGTERM),
+        (("replaces_streams",), 0),
+    ],
+)
+def test_a_fork_of_a_task_ends_as_a_fork_of_a_program_does(
+    served: Site, how: tuple[Any, ...], code: int
+) -> None:
+    job, _ = ended(served, "forks", *how)
+
+    assert job.result == str(code)
+
+
+def test_what_a_fork_of_a_task_dies_of_is_in_the_output(served: Site) -> None:
+    raised, exited = (
+        ended(served, "forks", "raises", "Permanent")[1],
+        ended(served, "forks", "exits", "no paper")[1],
+    )
+
+    assert raised.ending.output.head.startswith(b"Traceback")
+    assert raised.ending.output.head.endswith(b"jobrun.errors.Permanent: never\n")
+    assert exited.ending.output.head == b"no paper\n"
+
+
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT, signal.SIGRTMIN + 5],
+)
+def test_a_signal_ends_a_fork_of_a_task(served: Site, signum: int) -> None:
+    job, _ = ended(served, "forks_and_signals", signum)
+
+    assert job.result == str(-signum)
 
 
 def test_a_daemon_that_a_task_leaves_is_ended_and_noted(served: Site) -> None:

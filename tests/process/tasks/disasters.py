@@ -345,6 +345,29 @@ def raises_twice() -> NoReturn:
     raise ValueError("both")
 
 
+def forks(how: str, *args: Any) -> int:
+    """Do something in a fork, and return how that ended."""
+    if (pid := os.fork()) == 0:
+        return int(bool(globals()[how](*args)))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def forks_and_signals(signum: int) -> int:
+    if (pid := os.fork()) == 0:
+        time.sleep(LONG_S)
+    os.kill(pid, signum)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def ends_a_pool() -> None:
+    import multiprocessing  # noqa: PLC0415 -- only here
+
+    pool = multiprocessing.get_context("fork").Pool(2)
+    pool.apply_async(time.sleep, [LONG_S])
+    pool.terminate()
+    pool.join()
+
+
 def leaves_a_daemon() -> None:
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
