@@ -36,7 +36,7 @@ def asked() -> Iterator[list[NewJob]]:
         )
     )
     yield kept
-    context.leave()
+    context.enter(None)
 
 
 def stored(path: Path, job_id: int) -> Job:

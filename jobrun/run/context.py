@@ -26,15 +26,15 @@ _current: Context | None = None
 
 
 def current() -> Context | None:
-    """Return the job that runs here, or None outside of one."""
+    """Return the job that runs here, or None where none ever ran.
+
+    A thread that a job has left finds that job until the next one begins: its `ask` refuses, where
+    without it the thread would take itself for a program of its own, and open the job file.
+    """
     return _current
 
 
-def enter(context: Context) -> None:
+def enter(context: Context | None) -> None:
+    """Begin a job; with None, be no worker any more."""
     global _current  # noqa: PLW0603 -- one worker runs one job
     _current = context
-
-
-def leave() -> None:
-    global _current  # noqa: PLW0603 -- as above
-    _current = None

@@ -13,11 +13,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from jobrun import locks, procs
-from jobrun.errors import JobrunError
+from jobrun.errors import JobrunError, NotDone
 from jobrun.locks.records import Record, write_record
 from jobrun.log import Log
 from jobrun.model import Added, Ending, Kind, NewJob
@@ -62,7 +63,8 @@ class Worker:
         self._inbox: deque[Message] = deque()
         self._unsettled: dict[str, Ended] = {}
         self._numbers = itertools.count(1)
-        self._asking = threading.Lock()
+        self._reading = threading.Lock()  # held by who reads the socket during a call
+        self._asker: str | None = None  # the attempt that may ask: the one whose function runs
         self._token: str | None = None
         self._leaving = False
         self._greeting = Greeting(generation=0)
@@ -167,8 +169,9 @@ class Worker:
     def _call(self, order: Run, cpu_s: float) -> Ending:
         os.environ.update(mark.variables(order, self._post.job_file))
         context.enter(self._context(order))
+        self._asker = order.token
         ending = self._caller.run(order)
-        context.leave()
+        self._end_asking()
         tidy.put_back(self._baseline)
         left = procs.end_descendants(LEFTOVER_GRACE_S)
         note = "; ".join(filter(None, [ending.note, left_behind(left)]))
@@ -210,17 +213,20 @@ class Worker:
 
     def _on_nudge(self, _signum: int, _frame: FrameType | None) -> None:
         self._nudged = True
-        if self._caller.is_user_code and not self._asking.locked():
-            self._look_for_stop()  # else it is looked for on entering, or by `_ask`
+        if self._caller.is_user_code:
+            self._look_for_stop()  # else it is looked for on entering
 
     def _look_for_stop(self) -> None:
-        """Stop the running call if that was ordered; raises in it."""
-        if not self._nudged:
-            return
-        self._nudged = False
-        self._take_in()
-        if (why := self._stop_ordered()) is not None:
-            self._caller.stop(why)
+        """Stop the running call if that was ordered; raises in it. Who reads an answer has us look later."""
+        while self._nudged and self._reading.acquire(blocking=False):
+            try:
+                self._nudged = False
+                self._take_in()
+                why = self._stop_ordered()
+            finally:
+                self._reading.release()
+            if why is not None:
+                self._caller.stop(why)
 
     def _context(self, order: Run) -> context.Context:
         return context.Context(
@@ -231,37 +237,53 @@ class Worker:
             name=order.name,
             token=order.token,
             pid=os.getpid(),
-            ask=self._ask,
+            ask=partial(self._ask, order.token),
         )
 
-    def _ask(self, jobs: Sequence[NewJob]) -> list[Added]:
-        """Have jobs added by the dispatcher: one writer, and no connection in this process."""
-        with self._asking:
-            number = next(self._numbers)
-            self._post.channel.send(Ask(number=number, jobs=list(jobs)))
-            answer = self._await_answer(number)
-        if any(isinstance(message, Stop) for message in self._inbox):
-            signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
+    def _ask(self, token: str, jobs: Sequence[NewJob]) -> list[Added]:
+        """Have jobs added by the dispatcher: one writer, and no connection in this process.
+
+        Raises `NotDone` in a thread whose call has ended.
+        """
+        try:
+            with self._reading:
+                answer = self._answer(token, jobs)
+        finally:
+            if self._nudged:
+                signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
         if answer.error is not None:
             raise JobrunError(answer.error)
         return answer.added
 
-    def _await_answer(self, number: int) -> Answer:
+    def _answer(self, token: str, jobs: Sequence[NewJob]) -> Answer:
+        if self._asker != token:
+            raise NotDone("a job that has ended cannot enqueue")
+        number = next(self._numbers)
+        self._post.channel.send(Ask(number=number, jobs=list(jobs)))
         poll = select.poll()
         poll.register(self._post.channel.fileno(), select.POLLIN)
         end: float | None = None
         while end is None or time.monotonic() < end:
             message = self._post.channel.receive()
-            if message is None:
-                poll.poll(1000)
-            elif isinstance(message, Answer) and message.number == number:
+            if isinstance(message, Answer) and message.number == number:
                 return message
-            else:
+            if message is not None:
                 self._inbox.append(message)
-                if isinstance(message, Greeting):
-                    # A new dispatcher: it answers if our question still lay in the socket, else nobody will.
-                    end = time.monotonic() + ANSWER_S
+            elif self._asker != token:
+                raise NotDone("the job ended meanwhile; look whether the jobs were added")
+            else:
+                self._post.channel.flush()
+                poll.poll(RETRY_S * 1000)
+            if isinstance(message, Greeting):
+                # A new dispatcher: it answers if our question still lay in the socket, else nobody will.
+                end = time.monotonic() + ANSWER_S
         raise JobrunError("the dispatcher was replaced meanwhile; look whether the jobs were added")
+
+    def _end_asking(self) -> None:
+        """From now on only this thread reads, whatever threads the call has left."""
+        self._asker = None
+        with self._reading:
+            pass  # who asks now sees that within RETRY_S
 
     def _beat(self) -> None:
         locks.beat(self._side / "locks" / self._post.name)
