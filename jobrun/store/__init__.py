@@ -37,8 +37,8 @@ class Store:
         self.reading = database.reading
         self.checkpoint = database.checkpoint
         self.intake = Intake(database)
-        self.queue = Queue(database)
         self.endings = Endings(database)
+        self.queue = Queue(database, self.endings)
         self.orders = Orders(database)
         self.ledger = Ledger(database)
         self.workers = Workers(database)

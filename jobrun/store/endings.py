@@ -11,8 +11,8 @@ from jobrun.bell import Tone
 from jobrun.lifecycle import Settlement
 from jobrun.model import Ending, Job
 from jobrun.store.database import Database
-from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, job_of, storable
-from jobrun.units import from_ms, to_ms
+from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, instant, job_of, storable
+from jobrun.units import to_ms
 
 
 class Endings:
@@ -38,7 +38,7 @@ class Endings:
              WHERE state = 'running' AND cancel_at IS NOT NULL
             """
         )
-        return {row["token"]: from_ms(row["cancel_at"]) for row in rows}
+        return {row["token"]: instant(row["cancel_at"]) for row in rows}
 
     def with_order(self, job: Job) -> Job:
         """Return a running job with the cancel that may have come since it was read.

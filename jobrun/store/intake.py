@@ -10,7 +10,7 @@ from typing import Any
 from jobrun.bell import Tone
 from jobrun.model import Added, NewJob, State
 from jobrun.store.database import Database
-from jobrun.store.rows import compact, storable
+from jobrun.store.rows import compact, instant, storable
 from jobrun.units import from_ms, to_ms
 
 
@@ -48,7 +48,7 @@ class Intake:
         )
         if row is None:
             return None
-        return Added(id=row["id"], state=State(row["state"]), run_at=from_ms(row["run_at"]), is_new=False)
+        return Added(id=row["id"], state=State(row["state"]), run_at=instant(row["run_at"]), is_new=False)
 
     def _columns(self, job: NewJob, *, state: State, run_at: int, now_ms: int) -> dict[str, Any]:
         around = job.surroundings

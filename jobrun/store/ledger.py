@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from jobrun.model import Attempt, Job, JobFilter, State
 from jobrun.store.database import Database
-from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, attempt_of, compact, job_of
+from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, attempt_of, compact, job_of, variables_of
 from jobrun.units import to_ms
 
 
@@ -61,9 +60,9 @@ class Ledger:
         return [attempt_of(row) for row in rows]
 
     def environment(self, digest: str) -> dict[str, str]:
-        """Return a captured environment; empty if it was forgotten."""
+        """Return a captured environment; empty if it was forgotten or cannot be read."""
         row = self._db.row("SELECT variables FROM environments WHERE hash = :hash", {"hash": digest})
-        return {} if row is None else json.loads(row["variables"])
+        return {} if row is None else variables_of(row)
 
 
 def _where(which: JobFilter) -> tuple[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +18,9 @@ from jobrun.store.database import Database
 from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
 
 SIDE_FOLDERS = ("locks", "logs", "spool")
+
+# What is not UTF-8 was not written by us; one such text must not fail a statement over many rows.
+_text = partial(str, encoding="utf-8", errors="backslashreplace")
 _OPEN_PRAGMAS = """
 PRAGMA foreign_keys = ON;
 PRAGMA wal_autocheckpoint = 0;
@@ -144,6 +148,7 @@ def _connect(path: Path, *, mode: str, busy_s: float) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise JobFileUnusable(f"cannot open `{path}`: {_reason(path, error)}") from None
     connection.row_factory = sqlite3.Row
+    connection.text_factory = _text
     return connection
 
 

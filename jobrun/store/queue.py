@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from jobrun.bell import Tone
-from jobrun.model import Job
+from jobrun.lifecycle import settle
+from jobrun.model import Ending, Job, Outcome
 from jobrun.store.database import Database
-from jobrun.store.rows import NO_LAST_ATTEMPT, job_of
-from jobrun.units import from_ms, to_ms
+from jobrun.store.endings import Endings
+from jobrun.store.rows import NO_LAST_ATTEMPT, Unreadable, instant, job_of
+from jobrun.units import to_ms
 
 PROMOTED_AT_ONCE = 1000  # a longer backlog must not hold the write lock
 
@@ -19,13 +21,14 @@ PROMOTED_AT_ONCE = 1000  # a longer backlog must not hold the write lock
 class Queue:
     """The jobs that wait, as a dispatcher sees them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, endings: Endings) -> None:
         self._db = database
+        self._endings = endings
 
     def next_due(self) -> datetime | None:
         """Return when the earliest scheduled job falls due, or None if none is scheduled."""
         row = self._db.row("SELECT min(run_at) AS run_at FROM jobs WHERE state = 'scheduled'")
-        return None if row is None or row["run_at"] is None else from_ms(row["run_at"])
+        return None if row is None or row["run_at"] is None else instant(row["run_at"])
 
     def has_ready(self, queues: Sequence[str]) -> bool:
         """Say whether any of these queues (none given: any queue) has a job to hand out."""
@@ -73,13 +76,14 @@ class Queue:
 
         Higher priority first, then the older job. The attempt number goes up by one, and `token`
         names that attempt from here on; the job is not handed out before this is committed. More
-        expired jobs than one batch may leave a worker without a job for this time.
+        expired jobs than one batch may leave a worker without a job for this time, as does a job that
+        cannot be read: it fails, and hurts nobody else.
         """
         with self._db.write():
             self.expire(now=now)
             ids = list(itertools.islice(self._candidates(queues, limit=len(workers)), len(workers)))
             started = [
-                self._start(job_id, worker=worker, token=new_token(), now_ms=to_ms(now))
+                self._start(job_id, worker=worker, token=new_token(), now=now)
                 for job_id, worker in zip(ids, workers, strict=False)
             ]
             return [job for job in started if job is not None]
@@ -113,8 +117,8 @@ class Queue:
         )
         return [(row["urgency"], row["id"]) for row in rows]
 
-    def _start(self, job_id: int, *, worker: str, token: str, now_ms: int) -> Job | None:
-        """Start a ready job, unless it has expired."""
+    def _start(self, job_id: int, *, worker: str, token: str, now: datetime) -> Job | None:
+        """Start a ready job, unless it has expired or cannot be read."""
         row = self._db.row(
             f"""
             UPDATE jobs
@@ -127,6 +131,16 @@ class Queue:
              WHERE id = :id AND state = 'ready' AND (expires_at IS NULL OR expires_at > :now)
             RETURNING *, {NO_LAST_ATTEMPT}
             """,  # noqa: S608 -- fixed text
-            {"id": job_id, "token": token, "worker": worker, "now": now_ms},
+            {"id": job_id, "token": token, "worker": worker, "now": to_ms(now)},
         )
-        return None if row is None else job_of(row)
+        if row is None:
+            return None
+        try:
+            return job_of(row, exactly=True)
+        except Unreadable as error:
+            self._fail(job_of(row), str(error), now)
+            return None
+
+    def _fail(self, job: Job, cause: str, now: datetime) -> None:
+        ending = Ending(outcome=Outcome.ERROR, cause=cause, is_permanent=True)
+        self._endings.settle(job, ending, settle(job, ending, now, 0.0), now=now, pid=None)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from jobrun.model import Attempt, Ending, ErrorInfo, Job, Kind, OnCrash, Outcome, Output, State, WorkerRow
+from jobrun.requests import MAX_BACKOFF_S
 from jobrun.units import from_ms
+
+Shape = TypeVar("Shape", list[Any], dict[str, Any])
+
+_LAST_MS = 253_370_764_800_000  # the year 9999 begins, and any zone can still show it
 
 # A job together with what its last ended attempt left behind.
 JOB_WITH_LAST_ATTEMPT = """
@@ -22,42 +28,50 @@ NO_LAST_ATTEMPT = """
 """
 
 
-def job_of(row: sqlite3.Row) -> Job:
-    """Return the job that a row of `JOB_WITH_LAST_ATTEMPT` stands for."""
+class Unreadable(Exception):
+    """A row that somebody else wrote, or that was damaged: it stands for no job that could run."""
+
+
+def job_of(row: sqlite3.Row, *, exactly: bool = False) -> Job:
+    """Return the job that a row of `JOB_WITH_LAST_ATTEMPT` stands for.
+
+    A list or map in it that is none is shown empty, so that one row hurts nobody who looks at many;
+    `exactly`, for who runs the job, it raises `Unreadable`.
+    """
     return Job(
         id=row["id"],
         kind=Kind(row["kind"]),
         task=row["task"],
-        args=tuple(json.loads(row["args"])),
-        kwargs=json.loads(row["kwargs"]),
+        args=tuple(_parsed(row, "args", list, exactly=exactly)),
+        kwargs=_parsed(row, "kwargs", dict, exactly=exactly),
         queue=row["queue"],
         priority=row["priority"],
         state=State(row["state"]),
         reason=row["reason"],
         key=row["key"],
-        tags=tuple(json.loads(row["tags"])),
+        tags=tuple(map(str, _parsed(row, "tags", list))),
         name=row["name"],
         entry=row["entry"],
-        scheduled_for=_instant(row["scheduled_for"]),
-        run_at=from_ms(row["run_at"]),
-        created_at=from_ms(row["created_at"]),
-        started_at=_instant(row["started_at"]),
-        finished_at=_instant(row["finished_at"]),
-        expires_at=_instant(row["expires_at"]),
-        cancel_at=_instant(row["cancel_at"]),
+        scheduled_for=_instant_or_none(row["scheduled_for"]),
+        run_at=instant(row["run_at"]),
+        created_at=instant(row["created_at"]),
+        started_at=_instant_or_none(row["started_at"]),
+        finished_at=_instant_or_none(row["finished_at"]),
+        expires_at=_instant_or_none(row["expires_at"]),
+        cancel_at=_instant_or_none(row["cancel_at"]),
         attempt=row["attempt"],
         failures=row["failures"],
         crashes=row["crashes"],
         retries=row["retries"],
-        backoff_s=row["backoff_ms"] / 1000,
-        max_backoff_s=row["max_backoff_ms"] / 1000,
+        backoff_s=min(row["backoff_ms"] / 1000, MAX_BACKOFF_S),
+        max_backoff_s=min(row["max_backoff_ms"] / 1000, MAX_BACKOFF_S),
         timeout_s=_seconds(row["timeout_ms"]),
         on_crash=OnCrash(row["on_crash"]),
         token=row["token"],
         worker=row["worker"],
         exit_code=row["exit_code"],
         signal=row["signal"],
-        result=row["result"],
+        result=_json_or_none(row["result"]),
         note=row["note"],
         error=_error_of(row),
         cwd=row["cwd"],
@@ -86,8 +100,8 @@ def attempt_of(row: sqlite3.Row, *, result: str | None = None) -> Attempt:
         token=row["token"],
         worker=row["worker"],
         pid=row["pid"],
-        started_at=from_ms(row["started_at"]),
-        finished_at=from_ms(row["finished_at"]),
+        started_at=instant(row["started_at"]),
+        finished_at=instant(row["finished_at"]),
         ending=ending,
     )
 
@@ -99,10 +113,20 @@ def worker_of(row: sqlite3.Row) -> WorkerRow:
         number=row["number"],
         pid=row["pid"],
         group_pid=row["group_pid"],
-        queues=tuple(json.loads(row["queues"])),
-        started_at=from_ms(row["started_at"]),
-        stopping_at=_instant(row["stopping_at"]),
+        queues=tuple(map(str, _parsed(row, "queues", list))),
+        started_at=instant(row["started_at"]),
+        stopping_at=_instant_or_none(row["stopping_at"]),
     )
+
+
+def variables_of(row: sqlite3.Row) -> dict[str, str]:
+    """Return the environment that a row stands for."""
+    return {name: str(value) for name, value in _parsed(row, "variables", dict).items()}
+
+
+def instant(ms: int) -> datetime:
+    """Return the instant that a row means; what lies outside the calendar is its nearest end."""
+    return from_ms(min(max(ms, 0), _LAST_MS))
 
 
 def compact(value: Any) -> str:
@@ -117,12 +141,29 @@ def storable(text: str | None) -> str | None:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
-def _instant(ms: int | None) -> datetime | None:
-    return None if ms is None else from_ms(ms)
+def _instant_or_none(ms: int | None) -> datetime | None:
+    return None if ms is None else instant(ms)
 
 
 def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
+
+
+def _parsed(row: sqlite3.Row, column: str, shape: type[Shape], *, exactly: bool = False) -> Shape:
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(row[column])
+        if isinstance(value, shape):
+            return value
+    if exactly:
+        raise Unreadable(f"its {column} in the job file cannot be read")
+    return shape()
+
+
+def _json_or_none(text: str | None) -> str | None:
+    with contextlib.suppress(ValueError, RecursionError, TypeError):
+        json.loads(text or "")
+        return text
+    return None
 
 
 def _error_of(row: sqlite3.Row) -> ErrorInfo | None:

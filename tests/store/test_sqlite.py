@@ -90,6 +90,69 @@ def test_the_file_refuses_a_lie_whoever_tells_it(store: Store, lie: str) -> None
         connection_of(store).execute(lie)
 
 
+# What the schema cannot refuse, as changes of the most urgent of two waiting jobs.
+UNREADABLE = [
+    "args = '['",
+    "args = '{}'",
+    "args = '[' || printf('%.*c', 5000, '1') || ']'",
+    "args = replace(printf('%.*c', 99999, '['), '[', '[')",
+    "kwargs = '[]'",
+    "kwargs = 'x'",
+]
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+def test_a_job_that_cannot_be_read_fails_alone(store: Store, damage: str) -> None:
+    bad, good = (added.id for added in store.intake.add([CALL, CALL], now=NOW))
+    connection_of(store).execute(f"UPDATE jobs SET {damage} WHERE id = {bad}")
+
+    claimed = store.queue.claim(["w1", "w2"], queues=[], now=NOW, new_token=iter("ab").__next__)
+
+    assert [job.id for job in claimed] == [good]
+    [shown] = store.ledger.select(JobFilter(ids=(bad,)), limit=1)
+    assert (shown.state, shown.attempt) == (State.FAILED, 1)
+    assert re.fullmatch(r"its (args|kwargs) in the job file cannot be read", shown.reason or "")
+    assert store.ledger.attempts(bad)[0].ending.cause == shown.reason
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "tags = '7'",
+        "tags = '[7]'",
+        "result = '['",
+        "name = cast(x'ff' AS TEXT)",
+        "task = cast(x'ff' AS TEXT)",
+        "created_at = 9e18",
+        "run_at = -9e18",
+        "backoff_ms = 9e18, max_backoff_ms = 9e18, retries = 1",
+        *UNREADABLE,
+    ],
+)
+def test_a_damaged_job_is_shown_as_far_as_it_can_be_and_its_attempt_can_end(
+    store: Store, damage: str
+) -> None:
+    store.intake.add([CALL], now=NOW)
+    claim(store)
+    connection_of(store).execute(f"UPDATE jobs SET {damage}")
+
+    [shown] = store.ledger.select(JobFilter(), limit=9)
+    [running] = store.endings.running()
+    assert shown == running
+    ending = Ending(outcome=Outcome.ERROR)
+    assert store.endings.settle(running, ending, settle(running, ending, NOW, 0.9), now=NOW, pid=1)
+
+
+def test_an_instant_that_no_calendar_has_is_far_away(store: Store) -> None:
+    store.intake.add([NewJob(kind=Kind.CALL, task="a:f", run_at=from_ms(1_900_000_000_000))], now=NOW)
+    connection_of(store).execute("UPDATE jobs SET run_at = 9e18")
+
+    due_at = store.queue.next_due()
+
+    assert due_at is not None
+    assert due_at.year == 9999
+
+
 PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
     ("claim", claim, {"jobs_ready", "jobs_expiring"}),
     ("claim from queues", lambda s: claim(s, "q1", "q2"), {"jobs_ready_by_queue", "jobs_expiring"}),
