@@ -84,9 +84,9 @@ class Retry(Exception):
     def __init__(self, message: str = "the task asked to be retried", *, in_s: float | None = None) -> None:
         """Say why, and after how many seconds; without `in_s` the job's back-off decides."""
         super().__init__(message)
-        if in_s is not None and not 0 <= in_s <= 366 * 86400:
+        self.in_s = None if in_s is None else float(in_s)
+        if self.in_s is not None and not 0 <= self.in_s <= 366 * 86400:
             raise ValueError(f"in_s must be between 0 and a year of seconds, not {in_s!r}")
-        self.in_s = in_s
 
 
 class Permanent(Exception):

@@ -61,7 +61,7 @@ class Caller:
         except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt of a task end the task alone
             self._is_user_code = False
             _end_fork(pid, error)
-            return self._failed(error)
+            return self._told(error)
         _end_fork(pid)
         left = threading.active_count() - threads
         if left > 0:
@@ -120,6 +120,14 @@ class Caller:
         if left:
             self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
+    def _told(self, error: BaseException) -> Ending:
+        """Say how a call failed, even if the error is made so that it cannot be described."""
+        try:
+            return self._failed(error)
+        except BaseException:  # noqa: BLE001 -- user code
+            outcome = Outcome.ERROR if self._why is None else _OUTCOMES[self._why]
+            return Ending(outcome=outcome, cause="failed with an error that cannot be described")
+
     def _failed(self, error: BaseException) -> Ending:
         if isinstance(error, SystemExit):
             exited = _exited(error)
@@ -132,7 +140,7 @@ class Caller:
             outcome=Outcome.ERROR,
             cause=f"{info.type}: {_first_line(info.message)}" if info.message else info.type,
             error=info,
-            retry_in_s=error.in_s if isinstance(error, Retry) else None,
+            retry_in_s=_retry_in_s(error),
             is_permanent=_is_permanent(error),
         )
 
@@ -161,6 +169,15 @@ def _found(task: str) -> Callable[..., Any]:
         raise _ImportFailed from error
 
 
+def _retry_in_s(error: BaseException) -> float | None:
+    if not isinstance(error, Retry):
+        return None
+    try:
+        return Retry(in_s=getattr(error, "in_s", None)).in_s  # a subclass may not have called ours
+    except Exception:  # noqa: BLE001 -- whatever it has put there
+        return None
+
+
 def _is_permanent(error: BaseException) -> bool:
     """Say whether trying again is useless: it said so, it cannot be found, or the arguments do not fit."""
     if isinstance(error, (Permanent, BadTarget, _ImportFailed)):
@@ -181,11 +198,13 @@ def _depth(frames: TracebackType | None) -> int:
 
 def _exited(error: SystemExit) -> Ending:
     """Read sys.exit() as the interpreter does: None is 0, text is 1, numbers are cut to a byte."""
-    if error.code is None or error.code == 0:
+    if error.code is None:
         return Ending(outcome=Outcome.OK, exit_code=0)
     if isinstance(error.code, int):
         code = error.code & 0xFF
-        return Ending(outcome=Outcome.ERROR if code else Outcome.OK, exit_code=code, cause=f"exit {code}")
+        if code == 0:
+            return Ending(outcome=Outcome.OK, exit_code=0)
+        return Ending(outcome=Outcome.ERROR, exit_code=code, cause=f"exit {code}")
     text = _capped(_text(error))
     info = ErrorInfo(type="SystemExit", message=text)
     return Ending(outcome=Outcome.ERROR, exit_code=1, cause=f"exit 1: {_first_line(text)}", error=info)
@@ -197,14 +216,14 @@ def _end_fork(pid: int, error: BaseException | None = None) -> None:
         return
     code = 1
     try:
-        code = 0 if error is None else _told(error)
+        code = 0 if error is None else _printed(error)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     finally:
         os._exit(code)
 
 
-def _told(error: BaseException) -> int:
+def _printed(error: BaseException) -> int:
     """Print what the interpreter would print of an error that ends it, and return its exit code."""
     if not isinstance(error, SystemExit):
         sys.stderr.write(_traceback(error))
@@ -255,7 +274,7 @@ def _is_ours(filename: str) -> bool:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 -- user code
+    except BaseException as error:  # noqa: BLE001 -- user code, and none is to be stopped here any more
         return f"<__str__ raised {type(error).__name__}>"
 
 

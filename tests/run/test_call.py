@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
 from functools import partial
 from typing import Any, NoReturn
 
@@ -64,6 +65,12 @@ def fail(name: str, *args: Any) -> NoReturn:
         "generator exit": GeneratorExit,
         "retry": Retry,
         "retry later": lambda: Retry("later", in_s=90.0),
+        "retry in a decimal": lambda: Retry("later", in_s=Decimal(90)),  # type: ignore[arg-type]
+        "hollow retry": HollowRetry,
+        "spoilt retry": SpoiltRetry,
+        "exits in __str__": ExitsInText,
+        "named by a number": NamedByANumber,
+        "exit unlike anything": lambda: SystemExit(Unlike()),
         "permanent": Permanent,
         "mute": Mute,
         "cancelled": asyncio.CancelledError,
@@ -152,6 +159,38 @@ def swallow() -> str:
 class Mute(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")
+
+
+class HollowRetry(Retry):
+    def __init__(self) -> None:
+        pass
+
+
+class SpoiltRetry(Retry):
+    def __init__(self) -> None:
+        self.in_s = float("inf")
+
+
+class ExitsInText(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class NamedByANumber(Exception):
+    pass
+
+
+NamedByANumber.__module__ = 5  # type: ignore[assignment]
+
+
+class Unlike:
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return "unlike"
 
 
 class Odd:
@@ -267,11 +306,30 @@ def test_leaving_by_exit_is_read_as_the_interpreter_does(
     assert (ending.outcome, ending.exit_code, ending.cause) == (outcome, exit_code, cause)
 
 
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("hollow retry", f"{__name__}.HollowRetry"),
+        ("spoilt retry", f"{__name__}.SpoiltRetry"),
+        ("exits in __str__", f"{__name__}.ExitsInText: <__str__ raised SystemExit>"),
+        ("named by a number", "failed with an error that cannot be described"),
+        ("exit unlike anything", "exit 1: unlike"),
+    ],
+)
+def test_an_error_that_is_made_to_confuse_is_an_error_like_others(
+    caller: Caller, name: str, cause: str
+) -> None:
+    ending = caller.run(order("fail", name))
+
+    assert (ending.outcome, ending.cause, ending.retry_in_s) == (Outcome.ERROR, cause, None)
+
+
 def test_a_task_may_ask_to_be_retried_and_when(caller: Caller) -> None:
     assert caller.run(order("fail", "retry")).retry_in_s is None
     later = caller.run(order("fail", "retry later"))
 
     assert (later.outcome, later.retry_in_s, later.is_permanent) == (Outcome.ERROR, 90.0, False)
+    assert type(caller.run(order("fail", "retry in a decimal")).retry_in_s) is float
 
 
 def test_a_task_may_say_that_trying_again_is_useless(caller: Caller) -> None:
