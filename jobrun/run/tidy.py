@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 # Those by which we reach the call among them: `signal.Signals` knows two of the real-time signals only.
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+_LIMITS = tuple(value for name, value in vars(resource).items() if name.startswith("RLIMIT_"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class Baseline:
     import_path: list[str]
     handlers: dict[int, Any]
     mask: set[Any]
+    limits: dict[int, tuple[int, int]]
 
 
 def baseline() -> Baseline:
@@ -36,13 +40,16 @@ def baseline() -> Baseline:
         import_path=list(sys.path),
         handlers={signum: signal.getsignal(signum) for signum in _SIGNALS},
         mask=set(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        limits={which: resource.getrlimit(which) for which in _LIMITS},
     )
 
 
 def put_back(before: Baseline) -> None:
-    """Restore directory, umask, environment, import path and signals."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    """Restore directory, umask, environment, import path, signals, timers and soft limits."""
+    for timer in _TIMERS:
+        signal.setitimer(timer, 0)
     _put_back_signals(before)
+    _put_back_limits(before.limits)
     with contextlib.suppress(OSError):
         os.fchdir(before.cwd)
     os.umask(before.umask)
@@ -56,6 +63,14 @@ def _put_back_signals(before: Baseline) -> None:
         if signal.getsignal(signum) is not handler and handler is not None:
             signal.signal(signum, handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+
+
+def _put_back_limits(before: dict[int, tuple[int, int]]) -> None:
+    for which, (soft, _) in before.items():
+        now, hard = resource.getrlimit(which)
+        if now != soft:
+            with contextlib.suppress(ValueError):  # above a hard limit, which stays where it was put
+                resource.setrlimit(which, (soft, hard))
 
 
 def _put_back_environment(before: dict[str, str]) -> None:

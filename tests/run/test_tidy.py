@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -15,6 +16,8 @@ from jobrun.run.tidy import baseline, put_back
 from jobrun.signals import NUDGE
 from jobrun.store.opening import make_side_folders
 from jobrun.worker.stage import Stage
+
+TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 def in_child(act: Callable[[], None]) -> None:
@@ -75,8 +78,14 @@ def block_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
-def set_an_alarm() -> None:
-    signal.setitimer(signal.ITIMER_REAL, 3600)
+def set_alarms() -> None:
+    for timer in TIMERS:
+        signal.setitimer(timer, 3600)
+
+
+def lower_limits() -> None:
+    for which in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_CPU):
+        resource.setrlimit(which, (60, resource.getrlimit(which)[1]))
 
 
 def state() -> dict[str, object]:
@@ -91,7 +100,8 @@ def state() -> dict[str, object]:
             signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, NUDGE)
         ],
         "mask": signal.pthread_sigmask(signal.SIG_BLOCK, ()),
-        "alarm": signal.getitimer(signal.ITIMER_REAL),
+        "alarms": [signal.getitimer(timer) for timer in TIMERS],
+        "limits": [resource.getrlimit(which) for which in (resource.RLIMIT_NOFILE, resource.RLIMIT_CPU)],
     }
 
 
@@ -106,7 +116,8 @@ def state() -> dict[str, object]:
         replace_import_path,
         ignore_signals,
         block_signals,
-        set_an_alarm,
+        set_alarms,
+        lower_limits,
     ],
 )
 def test_what_a_call_changed_is_put_back(
