@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from jobrun import private
+
 _IN_ATTRIB = 0x4
 _IN_NONBLOCK = os.O_NONBLOCK
 _IN_CLOEXEC = os.O_CLOEXEC
@@ -27,12 +29,15 @@ class Tone(StrEnum):
 
 
 def ring(side: Path, tone: Tone) -> None:
-    """Wake all listeners of a tone; call it after COMMIT."""
+    """Wake all listeners of a tone; call it after COMMIT.
+
+    It raises nothing: what is committed is no error, and listeners look now and then without a ring.
+    """
     path = _file(side, tone)
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        try:
+            os.utime(path)
+        except FileNotFoundError:
             _make(path)
 
 
@@ -88,4 +93,4 @@ def _file(side: Path, tone: Tone) -> Path:
 
 
 def _make(path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    os.close(private.open_file(path))

@@ -15,7 +15,7 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors"},
-    {"model", "units", "paths"},
+    {"model", "units", "paths", "private"},
     {"lifecycle", "when", "requests"},
     {"locks", "bell", "signals", "procs", "zone", "log", "wire"},
     {"store", "run"},

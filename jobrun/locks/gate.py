@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+from jobrun import private
 
 
 class Gate:
@@ -24,7 +24,7 @@ class Gate:
 
     def __init__(self, path: Path, *, patience_s: float, own_process: bool) -> None:
         """Open the gate. `own_process`: the process is ours, so SIGALRM may end a wait."""
-        self._fd = os.open(path, _FLAGS, 0o600)
+        self._fd = private.open_file(path)
         self._patience_s = patience_s
         self._own_process = own_process
 

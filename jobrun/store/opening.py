@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from jobrun import private
 from jobrun.errors import JobFileUnusable, Refused
 from jobrun.locks.gate import Gate
 from jobrun.paths import side_dir
@@ -45,7 +46,7 @@ def open_database(path: Path, *, own_process: bool, busy_s: float) -> Database:
         gate = None
         if writable:
             make_side_folders(path)
-            gate = Gate(side_dir(path) / "gate", patience_s=busy_s / 2, own_process=own_process)
+            gate = _gate(path, patience_s=busy_s / 2, own_process=own_process)
     except BaseException:
         connection.close()
         raise
@@ -132,11 +133,16 @@ def make_side_folders(path: Path) -> None:
         return
     try:
         for folder in (side, *(side / name for name in SIDE_FOLDERS)):
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
-                folder.chmod(0o700)
+            private.make_folder(folder, path.stat())
     except OSError as error:
         raise JobFileUnusable(f"cannot make `{side}`: {error.strerror}") from None
+
+
+def _gate(path: Path, *, patience_s: float, own_process: bool) -> Gate:
+    try:
+        return Gate(side_dir(path) / "gate", patience_s=patience_s, own_process=own_process)
+    except OSError as error:
+        raise JobFileUnusable(f"cannot open `{side_dir(path)}/gate`: {error.strerror}") from None
 
 
 def _connect(path: Path, *, mode: str, busy_s: float) -> sqlite3.Connection:

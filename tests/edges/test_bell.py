@@ -59,6 +59,12 @@ def test_a_bell_is_made_by_its_first_ring_and_is_private(tmp_path: Path) -> None
     assert (tmp_path / "bell.work").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_bell_that_may_not_be_rung_harms_nobody(tmp_path: Path) -> None:
+    (tmp_path / "bell.work").symlink_to("bell.work")
+
+    ring(tmp_path, Tone.WORK)
+
+
 def test_ringing_where_there_is_no_folder_harms_nobody(tmp_path: Path) -> None:
     ring(tmp_path / "missing", Tone.WORK)
 

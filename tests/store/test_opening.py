@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import stat
@@ -289,6 +290,44 @@ def test_a_file_of_another_user_is_refused(open_folder: Path) -> None:
     os.chown(path, NOBODY - 1, NOBODY - 1)
 
     assert as_nobody(lambda: open_store(path)).startswith("Refused: ")
+
+
+def test_what_root_makes_beside_the_file_of_another_user_is_that_users(open_folder: Path) -> None:
+    path = open_folder / "jobs.db"
+    open_store(path, create=True).close()
+    shutil.rmtree(side_dir(path))
+    os.chown(path, NOBODY, NOBODY)
+    os.chown(open_folder, NOBODY, NOBODY)
+    job = NewJob(kind=Kind.CALL, task="a:f")
+    with open_store(path) as store:
+        store.intake.add([job], now=NOW)
+
+        made = {place.name: place.stat() for place in open_folder.rglob("*")}
+        assert {"jobs.db.d", "locks", "gate", "bell.work", "jobs.db-wal"} <= made.keys()
+        assert [name for name, each in made.items() if (each.st_uid, each.st_gid) != (NOBODY, NOBODY)] == []
+        assert as_nobody(lambda: open_store(path).intake.add([job], now=NOW)) == "done"
+
+
+def test_what_was_there_is_not_given_away_by_root(open_folder: Path) -> None:
+    path, secret = open_folder / "jobs.db", open_folder / "secret"
+    open_store(path, create=True).close()
+    os.chown(path, NOBODY, NOBODY)
+    secret.touch()
+    (side_dir(path) / "bell.work").hardlink_to(secret)
+
+    with open_store(path) as store:
+        store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=NOW)
+
+    assert secret.stat().st_uid == 0
+
+
+def test_a_side_file_that_may_not_be_opened_is_said_in_our_words(open_folder: Path) -> None:
+    path = open_folder / "jobs.db"
+    open_store(path, create=True).close()
+    for place in (open_folder, path, side_dir(path)):
+        os.chown(place, NOBODY, NOBODY)
+
+    assert as_nobody(lambda: open_store(path)).startswith("JobFileUnusable: cannot open")
 
 
 def test_a_link_that_another_user_made_is_refused(open_folder: Path) -> None:
