@@ -42,17 +42,18 @@ def ring(side: Path, tone: Tone) -> None:
 
 
 class Listener:
-    """One ear; `drain` before looking at the store, or a ring between look and sleep is lost."""
+    """One ear; `drain` before looking at the store, or a ring between look and sleep is lost.
+
+    A user may have no inotify instance left (128 of them by default). The ear is deaf then: who
+    listens looks now and then without a ring, and is only slower.
+    """
 
     def __init__(self, side: Path, tone: Tone) -> None:
         """Begin to listen."""
-        path = _file(side, tone)
-        _make(path)
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._fd: int = libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
-        if self._fd < 0 or libc.inotify_add_watch(self._fd, os.fsencode(path), _IN_ATTRIB) < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), os.fspath(path))
+        try:
+            self._fd = _watch(_file(side, tone))
+        except OSError:
+            self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # nobody ever writes to it
 
     def fileno(self) -> int:
         return self._fd
@@ -86,6 +87,24 @@ def listening(side: Path, tone: Tone) -> Iterator[Listener]:
         yield listener
     finally:
         listener.close()
+
+
+def _watch(path: Path) -> int:
+    _make(path)
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd: int = libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
+    if fd < 0:
+        raise _last_error(path)
+    if libc.inotify_add_watch(fd, os.fsencode(path), _IN_ATTRIB) < 0:
+        error = _last_error(path)
+        os.close(fd)
+        raise error
+    return fd
+
+
+def _last_error(path: Path) -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code), os.fspath(path))
 
 
 def _file(side: Path, tone: Tone) -> Path:

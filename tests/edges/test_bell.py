@@ -44,6 +44,17 @@ def test_many_rings_are_heard_at_once_and_then_it_is_quiet(tmp_path: Path) -> No
         assert (ear.drain(), ear.drain(), ear.wait(0.0)) == (True, False, False)
 
 
+def test_who_cannot_listen_is_deaf_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "bell.work").symlink_to("bell.work")  # the last inotify instance may be in use by others
+    open_before = os.listdir("/proc/self/fd")
+
+    with listening(tmp_path, Tone.WORK) as ear:
+        ring(tmp_path, Tone.WORK)
+        assert (ear.wait(0.01), ear.drain()) == (False, False)
+
+    assert os.listdir("/proc/self/fd") == open_before
+
+
 def test_tones_are_told_apart(tmp_path: Path) -> None:
     with listening(tmp_path, Tone.WORK) as work, listening(tmp_path, Tone.DONE) as done:
         ring(tmp_path, Tone.DONE)
