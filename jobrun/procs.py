@@ -75,29 +75,27 @@ def reap() -> bool:
             return True
 
 
-def end_descendants(grace_s: float) -> int:
-    """End all that is left below this process, and return how many there were.
+def end_descendants(grace_s: float, *, spare: int | None = None) -> int:
+    """End all that is left below this process but one child, and return how many there were.
 
     TERM first, KILL after the grace, again until nothing is left. For processes that have no other
     children: everything below them is taken for a leftover.
     """
-    if not reap():
-        return 0
-    left = descendants()
+    left = descendants(_left(spare))
     send(left, signal.SIGTERM)
-    if not _all_end(grace_s):
-        kill_descendants()
+    if not _all_end(grace_s, spare):
+        kill_descendants(spare=spare)
     return len(left)
 
 
-def kill_descendants(limit_s: float = 30.0) -> bool:
-    """Kill all that is below this process until nothing is; False if something cannot be killed."""
+def kill_descendants(limit_s: float = 30.0, *, spare: int | None = None) -> bool:
+    """Kill all that is below this process but one child; False if something cannot be killed."""
     end = time.monotonic() + limit_s
-    while reap():
-        send(descendants(), signal.SIGKILL)
+    while left := _left(spare):
+        send(descendants(left), signal.SIGKILL)
         if time.monotonic() > end:
             return False  # uninterruptible sleep: nobody can kill it
-        _wait_for_one(children(), 0.05)
+        _wait_for_one(left, 0.05)
     return True
 
 
@@ -151,13 +149,18 @@ def _children_of(pid: int) -> list[int]:
     return found
 
 
-def _all_end(grace_s: float) -> bool:
+def _left(spare: int | None) -> list[int]:
+    """Return the children that have not ended, but one."""
+    return [pid for pid in children() if pid != spare] if reap() else []
+
+
+def _all_end(grace_s: float, spare: int | None) -> bool:
     end = time.monotonic() + grace_s
-    while reap():
+    while left := _left(spare):
         left_s = end - time.monotonic()
         if left_s <= 0:
             return False
-        _wait_for_one(children(), min(left_s, 0.2))
+        _wait_for_one(left, min(left_s, 0.2))
     return True
 
 

@@ -26,6 +26,7 @@ from jobrun.paths import side_dir
 from jobrun.run import context, mark, tidy
 from jobrun.run.call import Caller
 from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
+from jobrun.run.leftovers import end_leftovers
 from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
 from jobrun.wire.channel import Channel, Unreadable
 from jobrun.wire.messages import Answer, Ask, Ended, Greeting, Hello, Leave, Message, Run, Settled, Stop, Why
@@ -173,7 +174,7 @@ class Worker:
         ending = self._caller.run(order)
         self._end_asking()
         tidy.put_back(self._baseline)
-        left = procs.end_descendants(LEFTOVER_GRACE_S)
+        left = end_leftovers(LEFTOVER_GRACE_S)
         note = "; ".join(filter(None, [ending.note, left_behind(left)]))
         return replace(ending, note=note or None, cpu_s=usage.cpu_s() - cpu_s, peak_rss=usage.peak())
 

@@ -79,6 +79,17 @@ def test_a_command_starts_with_the_signals_and_descriptors_of_a_fresh_shell(serv
     assert int(lines[4]) == 5, "0, 1, 2, the attempt's lock, and what ls reads"
 
 
+def test_a_fork_server_is_stopped_after_each_call_and_begins_anew_in_the_next(served: Site) -> None:
+    ids = [served.call("uses_a_fork_server", kwargs={"leave": leave}) for leave in (False, True, False)]
+
+    jobs = [served.wait(job_id) for job_id in ids]
+
+    assert len({job.result for job in jobs}) == 1, jobs
+    assert (jobs[0].result or "").startswith("[1,2,")
+    assert [job.note for job in jobs] == [None, "left 1 process, ended", None]
+    assert [served.last(job_id).ending.output.head for job_id in ids] == [b"", b"", b""]
+
+
 def test_the_job_file_is_not_open_in_a_worker(served: Site) -> None:
     result = served.wait(served.call("open_files")).result
 

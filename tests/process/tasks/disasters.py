@@ -359,6 +359,16 @@ def forks_and_signals(signum: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def uses_a_fork_server(*, leave: bool) -> list[int]:
+    import multiprocessing  # noqa: PLC0415 -- only here
+
+    context = multiprocessing.get_context("forkserver")
+    if leave:
+        context.Process(target=time.sleep, args=[LONG_S], daemon=True).start()
+    with context.Pool(1) as pool:
+        return [*pool.map(abs, [-1, -2]), os.getpid()]
+
+
 def ends_a_pool() -> None:
     import multiprocessing  # noqa: PLC0415 -- only here
 
