@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 from functools import partial
+from glob import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from jobrun.store import medium
 from jobrun.store.database import Database
 from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
 
+_DRAFT = ".new-"  # and a random part, after the name of the job file
 SIDE_FOLDERS = ("locks", "logs", "spool")
 
 # What is not UTF-8 was not written by us; one such text must not fail a statement over many rows.
@@ -59,7 +61,7 @@ def create(path: Path) -> bool:
     It is built under another name and linked into place, so nobody ever opens half a file.
     """
     _make_folder(path)
-    draft = path.with_name(f"{path.name}.new-{os.urandom(4).hex()}")
+    draft = path.with_name(f"{path.name}{_DRAFT}{os.urandom(4).hex()}")
     _make_empty(draft)
     try:
         _fill(draft)
@@ -95,7 +97,7 @@ def check_file(path: Path) -> None:
         raise JobFileUnusable(f"`{path}` is not a regular file")
     if here.st_size == 0:
         raise JobFileUnusable(f"`{path}` is empty, not a job file; nothing was changed")
-    if here.st_nlink > 1:
+    if here.st_nlink > 1 and _remove_drafts(path, here).st_nlink > 1:
         raise Refused(
             f"`{path}` has {here.st_nlink} names (hard links)", hint="two names of one file end in two queues"
         )
@@ -136,6 +138,16 @@ def make_side_folders(path: Path) -> None:
             private.make_folder(folder, path.stat())
     except OSError as error:
         raise JobFileUnusable(f"cannot make `{side}`: {error.strerror}") from None
+
+
+def _remove_drafts(path: Path, here: os.stat_result) -> os.stat_result:
+    """Remove the second name of a file that `create` has just linked into place, or was killed at."""
+    real = Path(os.path.realpath(path))
+    for draft in real.parent.glob(f"{escape(real.name)}{_DRAFT}{'[0-9a-f]' * 8}"):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(draft.lstat(), here):
+                draft.unlink()
+    return real.lstat()
 
 
 def _gate(path: Path, *, patience_s: float, own_process: bool) -> Gate:

@@ -209,6 +209,19 @@ def test_what_eight_processes_make_at_once_is_one_file(path: Path) -> None:
     assert not list(path.parent.glob("*.new-*"))
 
 
+@pytest.mark.parametrize("name", ["jobs.db", "[jobs]*.db"])
+def test_a_maker_killed_at_its_last_step_leaves_a_job_file_like_any_other(tmp_path: Path, name: str) -> None:
+    path, other = tmp_path / name, tmp_path / f"{name}.new-00000000"
+    open_store(other, create=True).close()
+    open_store(path, create=True).close()
+    path.with_name(f"{name}.new-0a1b2c3d").hardlink_to(path)  # the draft, not yet unlinked
+
+    open_store(path).close()
+
+    assert path.stat().st_nlink == 1
+    assert other.exists()
+
+
 def test_names_of_one_file_share_its_side_folder(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     path = tmp_path / "real" / "jobs.db"
