@@ -7,6 +7,7 @@ safety: a stopped holder must not block the others, so every wait ends and falls
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -48,13 +49,14 @@ class Gate:
     def _wait_in_the_kernel(self) -> None:
         # PEP 475 resumes flock after a signal unless the handler raises.
         before = signal.signal(signal.SIGALRM, _raise_timeout)
-        signal.setitimer(signal.ITIMER_REAL, self._patience_s)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-        except TimeoutError:
-            pass
+            with contextlib.suppress(TimeoutError):  # around the disarming too: the alarm may come just then
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, self._patience_s)
+                    fcntl.flock(self._fd, fcntl.LOCK_EX)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
     def _wait_by_trying(self) -> None:

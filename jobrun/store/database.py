@@ -103,12 +103,8 @@ class Database:
         TRUNCATE, under the gate, takes the writer lock before it reads the header, which keeps
         clear of the WAL-reset fault of SQLite before 3.51.3 (sqlite.org/wal.html#walresetbug).
         """
-        assert self._gate is not None
-        self._gate.enter()
-        try:
+        with self._turn():
             self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            self._gate.leave()
 
     def close(self) -> None:
         self._connection.close()
@@ -117,11 +113,7 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        if self._gate is None:
-            raise JobFileUnusable(f"`{self._path}` was opened for reading only")
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-        self._gate.enter()
-        try:
+        with self._turn():
             self.rows("BEGIN IMMEDIATE")
             self._depth = 1
             try:
@@ -134,8 +126,20 @@ class Database:
                 raise
             finally:
                 self._depth = 0
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold the gate for the length of a block."""
+        if self._gate is None:
+            raise JobFileUnusable(f"`{self._path}` was opened for reading only")
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        try:
+            self._gate.enter()
+            try:
+                yield
+            finally:
+                self._gate.leave()
         finally:
-            self._gate.leave()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

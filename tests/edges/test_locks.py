@@ -134,6 +134,38 @@ def test_a_wait_at_the_gate_ends(stopped: Path, *, own_process: bool) -> None:
     gate.close()
 
 
+def test_a_wait_at_the_gate_ends_quietly_whenever_its_alarm_comes(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(stopped, patience_s=PATIENCE_S, own_process=True)
+    handler, arm = signal.getsignal(signal.SIGALRM), signal.setitimer
+
+    def alarm_before_disarming(which: int, seconds: float) -> object:
+        if not seconds:
+            signal.raise_signal(signal.SIGALRM)
+        return arm(which, seconds)
+
+    monkeypatch.setattr(signal, "setitimer", alarm_before_disarming)
+    gate.enter()
+
+    assert signal.getsignal(signal.SIGALRM) is handler
+    gate.close()
+
+
+def test_signals_are_heard_again_after_a_gate_that_nobody_may_enter(tmp_path: Path) -> None:
+    with open_store(tmp_path / "jobs.db", create=True) as store:
+        assert store._database._gate is not None
+        nothing = os.open("/", os.O_PATH)  # flock(2) of it is EBADF
+        os.dup2(nothing, store._database._gate._fd)
+        os.close(nothing)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=from_ms(0))
+
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
 @pytest.mark.parametrize("own_process", [True, False])
 def test_the_gate_lets_in_who_waits_when_the_other_leaves(lock: Path, *, own_process: bool) -> None:
     gate = Gate(lock, patience_s=30.0, own_process=own_process)
