@@ -68,6 +68,7 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """Be the dispatcher of a worker that runs in a fork."""
     path = tmp_path / "jobs.db"
+    path.touch()
     make_side_folders(path)
     lock = locks.take(side_dir(path) / "locks" / "w1")
     assert lock is not None

@@ -162,6 +162,7 @@ def replace_streams() -> None:
 def test_the_next_call_prints_and_reads_as_if_nothing_had_been(
     tmp_path: Path, harm: Callable[[], None]
 ) -> None:
+    (tmp_path / "jobs.db").touch()
     make_side_folders(tmp_path / "jobs.db")
     logs = tmp_path / "jobs.db.d" / "logs"
 
@@ -186,6 +187,7 @@ def test_the_next_call_prints_and_reads_as_if_nothing_had_been(
 
 
 def test_what_escaped_writes_into_an_old_file(tmp_path: Path) -> None:
+    (tmp_path / "jobs.db").touch()
     make_side_folders(tmp_path / "jobs.db")
     logs = tmp_path / "jobs.db.d" / "logs"
 
