@@ -11,6 +11,7 @@ from jobrun import locks
 from jobrun.dispatcher import verdict
 from jobrun.dispatcher.recovery import Recovery
 from jobrun.dispatcher.seat import Seat
+from jobrun.errors import Busy, NoRoom
 from jobrun.lifecycle import settle
 from jobrun.locks.roles import Role
 from jobrun.log import Log
@@ -22,6 +23,7 @@ from jobrun.store import Store
 EVERY_S = 2.0
 WAL_LIMIT = 4 * 1024 * 1024  # bytes
 WAL_REST_S = 60.0  # after the last write
+LONGEST_WAIT_S = 60.0  # between tries to empty a WAL that somebody reads
 STRAY_AGE_S = 86400.0  # a file nobody came for
 
 
@@ -39,6 +41,8 @@ class Housekeeping:
         self._role = Role(self._side / "housekeeper")
         self._recovery = Recovery(self._side)
         self._next_at = 0.0
+        self._checkpoint_at = 0.0
+        self._checkpoint_wait_s = 0.0
 
     def next_at(self) -> float:
         return self._next_at
@@ -47,6 +51,7 @@ class Housekeeping:
         """Do what is due; the workers of this group look after themselves."""
         if monotonic < self._next_at:
             return
+        begin = time.monotonic()
         self._next_at = monotonic + EVERY_S
         self._thin_out(seats)
         if not self._role.try_to_take():
@@ -56,13 +61,13 @@ class Housekeeping:
         self._settle_lost(own, monotonic)
         self._strike_off_dead(own)
         self._sweep_strays()
-        if self._wal_is_due():
-            self._store.checkpoint()
+        self._look_after_wal(monotonic)
+        self._next_at = monotonic + max(EVERY_S, 2 * (time.monotonic() - begin))  # a slow one rests as long
 
     def close(self) -> None:
         """Empty the WAL if it is ours to do, and leave the role to others."""
         if self._role.try_to_take():
-            self._store.checkpoint()
+            self._empty_wal()
             self._role.give_up()
 
     def _thin_out(self, seats: Collection[Seat]) -> None:
@@ -113,6 +118,22 @@ class Housekeeping:
             for path in (self._side / folder).iterdir():
                 if path.name not in known and _age_s(path) > STRAY_AGE_S:
                     path.unlink(missing_ok=True)
+
+    def _look_after_wal(self, monotonic: float) -> None:
+        """Empty the WAL when it is due; while readers hinder it, try less and less often."""
+        if monotonic < self._checkpoint_at or not self._wal_is_due():
+            return
+        if self._empty_wal():
+            self._checkpoint_wait_s = 0.0
+            return
+        self._checkpoint_wait_s = min(max(self._checkpoint_wait_s * 2, EVERY_S), LONGEST_WAIT_S)
+        self._checkpoint_at = monotonic + self._checkpoint_wait_s
+
+    def _empty_wal(self) -> bool:
+        try:
+            return self._store.checkpoint()
+        except (NoRoom, Busy):
+            return False  # nothing that was settled is lost by that, and nothing must wait for it
 
     def _wal_is_due(self) -> bool:
         wal = Path(f"{self._store.path}-wal")

@@ -21,6 +21,7 @@ from jobrun.paths import side_dir
 
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
+_CHECKPOINT_MS = 50
 _NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 
 Arguments = Mapping[str, Any] | Sequence[Any]
@@ -97,14 +98,16 @@ class Database:
         finally:
             self.rows("COMMIT")
 
-    def checkpoint(self) -> None:
-        """Copy the WAL into the file and empty it.
+    def checkpoint(self) -> bool:
+        """Copy the WAL into the file and empty it; False if somebody still reads what is in it.
 
         TRUNCATE, under the gate, takes the writer lock before it reads the header, which keeps
-        clear of the WAL-reset fault of SQLite before 3.51.3 (sqlite.org/wal.html#walresetbug).
+        clear of the WAL-reset fault of SQLite before 3.51.3 (sqlite.org/wal.html#walresetbug). All
+        writers wait meanwhile, so it hardly waits for readers itself.
         """
-        with self._turn():
-            self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._turn(), self._busy_for(_CHECKPOINT_MS):
+            [(is_busy, _, _)] = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not is_busy
 
     def close(self) -> None:
         self._connection.close()
@@ -126,6 +129,16 @@ class Database:
                 raise
             finally:
                 self._depth = 0
+
+    @contextlib.contextmanager
+    def _busy_for(self, milliseconds: int) -> Iterator[None]:
+        """Wait no longer than this for SQLite's own locks."""
+        [(before,)] = self.rows("PRAGMA busy_timeout")
+        self.rows(f"PRAGMA busy_timeout = {milliseconds}")
+        try:
+            yield
+        finally:
+            self.rows(f"PRAGMA busy_timeout = {before}")
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,11 +14,13 @@ import pytest
 
 from jobrun import locks
 from jobrun.bell import Tone, ring
+from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.locks.records import Record, write_record
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surroundings
 from jobrun.paths import side_dir
 from jobrun.procs import start_ticks
+from jobrun.store import open_store
 from jobrun.wire.messages import (
     Answer,
     Ask,
@@ -624,6 +627,71 @@ class TestNoRoom:
         scene.step(after_s=0.5)
 
         assert Stop(token=order.token, why=Why.TIMEOUT) in worker.heard()
+
+
+class TestCheckpoint:
+    """The WAL is due to be emptied, and somebody hinders it."""
+
+    @pytest.fixture
+    def wal(self, scene: Scene) -> Path:
+        """Give a WAL that nobody has written to for long."""
+        scene.add()
+        wal = Path(f"{scene.path}-wal")
+        os.utime(wal, (0, 0))
+        return wal
+
+    @pytest.fixture
+    def tries(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """Note when it is tried."""
+        tried: list[float] = []
+        checkpoint = scene.store.checkpoint
+
+        def noting() -> bool:
+            tried.append(scene.clock_s)
+            return checkpoint()
+
+        monkeypatch.setattr(scene.store, "checkpoint", noting)
+        return tried
+
+    def test_it_is_emptied_by_the_housekeeper(self, scene: Scene, wal: Path) -> None:
+        scene.open()
+        scene.step()
+
+        assert wal.stat().st_size == 0
+
+    def test_while_somebody_reads_it_is_tried_less_and_less_often(
+        self, scene: Scene, wal: Path, tries: list[float]
+    ) -> None:
+        scene.open()
+        with open_store(scene.path) as other:
+            with other.reading():
+                other.ledger.count(JobFilter())
+                for _ in range(160):
+                    scene.step(after_s=1.0)
+                    os.utime(wal, (0, 0))
+                waits = [after - before for before, after in itertools.pairwise(tries)]
+                assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
+            scene.step(after_s=60.0)
+
+        assert wal.stat().st_size == 0
+
+    @pytest.mark.parametrize("error", [FileIsBusy("busy"), NoRoom("no room left")])
+    def test_no_ending_waits_for_one_that_cannot_be_made(
+        self, scene: Scene, busy: Busy, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        worker, order, job_id = busy()
+
+        def failing() -> bool:
+            raise error
+
+        monkeypatch.setattr(scene.store, "checkpoint", failing)
+        os.utime(f"{scene.path}-wal", (0, 0))
+        scene.step(after_s=2.0)
+        worker.finish(order)
+        scene.step()
+
+        assert scene.state(job_id) is State.SUCCEEDED
+        assert "trying again" not in scene.log.read_text()
 
 
 class TestRecovery:

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -312,6 +313,22 @@ def test_a_checkpoint_empties_the_log_and_loses_nothing(path: Path, store: Store
 
     assert log.stat().st_size == 0
     assert store.ledger.count(JobFilter()) == 500
+
+
+def test_a_checkpoint_does_not_wait_for_a_reader_and_says_so(path: Path, store: Store) -> None:
+    store.intake.add([CALL], now=NOW)
+    with open_store(path) as other, other.reading():
+        assert other.ledger.count(JobFilter()) == 1
+        store.intake.add([CALL], now=NOW)
+        begin = time.monotonic()
+
+        assert not store.checkpoint()
+
+        assert time.monotonic() - begin < 1.0  # the patience of a store is five
+        store.intake.add([CALL], now=NOW)
+
+    assert store.checkpoint()
+    assert connection_of(store).execute("PRAGMA busy_timeout").fetchall()[0][0] == 5000
 
 
 def test_the_file_is_sound_after_every_kind_of_change(store: Store) -> None:
