@@ -135,7 +135,7 @@ class Desk:
     def _note_shutdown(self) -> None:
         """Write down that the group stops: what dies from here on was interrupted."""
         if self._limits.is_stopping and not self._is_noted:
-            self._store.workers.stopping(self._settings.group_pid, now=self._world.now())
+            self._store.workers.stopping(list(self._seats), now=self._world.now())
             self._is_noted = True
 
     def _hear(self) -> None:

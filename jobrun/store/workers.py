@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from jobrun.model import WorkerRow
@@ -42,12 +43,19 @@ class Workers:
                 },
             )
 
-    def stopping(self, group_pid: int, *, now: datetime) -> None:
-        """Note that a group shuts down: what dies after this instant was interrupted."""
+    def stopping(self, names: Collection[str], *, now: datetime) -> None:
+        """Note that a group shuts down: what dies after this instant was interrupted.
+
+        A pid would not name the group: in two containers that share the file both may be 1.
+        """
         with self._db.write():
             self._db.change(
-                "UPDATE workers SET stopping_at = :now WHERE group_pid = :group AND stopping_at IS NULL",
-                {"now": to_ms(now), "group": group_pid},
+                """
+                UPDATE workers
+                   SET stopping_at = :now
+                 WHERE name IN (SELECT value FROM json_each(:names)) AND stopping_at IS NULL
+                """,
+                {"now": to_ms(now), "names": compact(list(names))},
             )
 
     def leave(self, name: str) -> None:

@@ -582,10 +582,10 @@ def test_workers_are_shown_by_group_and_place_until_they_leave(store: Store) -> 
 
 def test_a_shutdown_is_noted_for_one_group_and_once(store: Store) -> None:
     store.workers.join(row("w1"))
-    store.workers.join(row("w2", group_pid=200))
+    store.workers.join(row("w2"))  # of another group, whose supervisor has the same pid in its container
 
-    store.workers.stopping(100, now=at(1))
-    store.workers.stopping(100, now=at(2))
+    store.workers.stopping(["w1"], now=at(1))
+    store.workers.stopping(["w1"], now=at(2))
 
     assert [worker.stopping_at for worker in store.workers.all()] == [at(1), None]
 
