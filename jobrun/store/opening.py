@@ -134,8 +134,9 @@ def make_side_folders(path: Path) -> None:
     if all((side / name).is_dir() for name in SIDE_FOLDERS):
         return
     try:
+        owner = (path if path.exists() else path.parent).stat()
         for folder in (side, *(side / name for name in SIDE_FOLDERS)):
-            private.make_folder(folder, path.stat())
+            private.make_folder(folder, owner)
     except OSError as error:
         raise JobFileUnusable(f"cannot make `{side}`: {error.strerror}") from None
 
