@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -155,6 +156,8 @@ def _gate(path: Path, *, patience_s: float, own_process: bool) -> Gate:
     try:
         return Gate(side_dir(path) / "gate", patience_s=patience_s, own_process=own_process)
     except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise  # no fault of the file; the door says what to do
         raise JobFileUnusable(f"cannot open `{side_dir(path)}/gate`: {error.strerror}") from None
 
 
