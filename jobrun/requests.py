@@ -9,10 +9,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, NoReturn
 
 from jobrun.errors import UsageError
-from jobrun.model import Kind, NewJob
+from jobrun.model import Kind, NewJob, OnCrash, Surroundings
 from jobrun.units import MAX_DURATION_S, format_duration, format_size
 
 MAX_PAYLOAD = 1 << 20  # bytes of JSON
@@ -30,24 +31,40 @@ TARGET_HINT = "write module:function, as in `jobrun enqueue shop.mail:send 42`"
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _BAD_IN_TARGET = re.compile(r"[^\w.:]", re.ASCII)
+_NO_BYTE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # U+DC80 to U+DCFF stand for single bytes
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_TYPES: tuple[tuple[tuple[type, ...], str, tuple[str, ...]], ...] = (
+    ((int,), "a whole number", ("priority", "retries")),
+    ((int, float), "a number", ("backoff_s", "max_backoff_s")),
+    ((int, float, NoneType), "a number", ("timeout_s",)),
+    ((datetime, NoneType), "a datetime", ("run_at", "expires_at")),
+    ((str,), "text", ("task",)),
+    ((str, NoneType), "text", ("key",)),
+    ((tuple, list), "a tuple", ("args", "tags")),
+    ((Mapping,), "a mapping", ("kwargs",)),
+    ((Kind,), "a Kind", ("kind",)),
+    ((OnCrash,), "an OnCrash", ("on_crash",)),
+    ((Surroundings, NoneType), "Surroundings", ("surroundings",)),
+)
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def check(job: NewJob, *, now: datetime) -> NewJob:
     """Return the job as it is, or raise `UsageError` for the first thing in it that cannot be."""
+    _check_types(job)
     _check_task(job)
     check_name("queue", job.queue)
     if job.name is not None:
         check_name("name", job.name)
-    if job.tags:
-        _check_tags(job.tags)
+    _check_tags(job.tags)
     if job.key is not None:
         _check_key(job.key)
     _check_numbers(job)
     if job.run_at is not None or job.expires_at is not None:
         _check_times(job, now)
+    if job.surroundings is not None:
+        _check_surroundings(job.surroundings)
     return job
 
 
@@ -85,20 +102,9 @@ def parse_json(text: str, what: str) -> Any:
         raise UsageError(f"{what} is not JSON: {where}: {error.msg.lower()}") from None
     except RecursionError:
         raise UsageError(f"{what} is nested deeper than {MAX_DEPTH}") from None
-    check_value(value, what)
-    return value
-
-
-def check_value(value: Any, what: str) -> None:
-    """Refuse what JSON cannot carry exactly."""
     _walk(value, what, MAX_DEPTH)
-    try:
-        _encode(value).encode()
-    except UnicodeEncodeError as error:
-        code = ord(error.object[error.start])
-        raise UsageError(
-            f"{what} holds a lone surrogate, U+{code:04X}, at character {error.start + 1}"
-        ) from None
+    _encoded(value, what)
+    return value
 
 
 def _refuse_target(text: str) -> NoReturn:
@@ -180,6 +186,14 @@ def _walk_object(value: Mapping[Any, Any], what: str, depth: int) -> None:
         _walk(item, what, depth - 1)
 
 
+def _check_types(job: NewJob) -> None:
+    for types, words, names in _TYPES:
+        for name in names:
+            value = getattr(job, name)
+            if not isinstance(value, types) or isinstance(value, bool):
+                raise UsageError(f"{name} must be {words}, not `{value!r}`")
+
+
 def _check_task(job: NewJob) -> None:
     if job.kind is Kind.CALL:
         check_target(job.task)
@@ -193,13 +207,17 @@ def _check_task(job: NewJob) -> None:
 def _check_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     _walk(args, "arguments", MAX_DEPTH)  # no deeper than the array that holds them
     _walk(kwargs, "arguments", MAX_DEPTH)
-    try:
-        size = len(_encode(args).encode()) + len(_encode(kwargs).encode())
-    except UnicodeEncodeError as error:
-        code = ord(error.object[error.start])
-        raise UsageError(f"an argument holds a lone surrogate, U+{code:04X}") from None
+    size = len(_encoded(args, "an argument")) + len(_encoded(kwargs, "an argument"))
     if size > MAX_PAYLOAD:
         _refuse_payload(size)
+
+
+def _encoded(value: Any, what: str) -> bytes:
+    try:
+        return _encode(value).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise UsageError(f"{what} holds a lone surrogate, U+{code:04X}") from None
 
 
 def _refuse_payload(size: int) -> NoReturn:
@@ -265,3 +283,18 @@ def _check_times(job: NewJob, now: datetime) -> None:
             raise UsageError(f"time `{instant}` is outside 1970-2200")
     if job.expires_at is not None and job.expires_at <= max(job.run_at or now, now):
         raise UsageError(f"the job would expire at `{job.expires_at}`, before it could start")
+
+
+def _check_surroundings(around: Surroundings) -> None:
+    if not _is_for_the_system(around.cwd):
+        raise UsageError(f"the directory {around.cwd!r} is no path")
+    for name, value in around.environment.items():
+        if not (_is_for_the_system(name) and _is_for_the_system(value)):
+            raise UsageError(f"the variable {name!r} is none that a program could be given")
+    if type(around.umask) is not int or not 0 <= around.umask <= 0o777:
+        raise UsageError(f"umask must be from 000 to 777 in octal, not `{around.umask!r}`")
+
+
+def _is_for_the_system(text: str) -> bool:
+    """Say whether a text stands for bytes (PEP 383) that the kernel takes."""
+    return isinstance(text, str) and _NO_BYTE.search(text) is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobrun.errors import UsageError
-from jobrun.model import Kind, NewJob
+from jobrun.model import Kind, NewJob, Surroundings
 from jobrun.requests import check, check_target, parse_json
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -170,6 +170,58 @@ def test_a_bad_key_is_refused(key: str) -> None:
 )
 def test_a_number_out_of_range_is_refused(changes: dict[str, Any]) -> None:
     assert any(word in refusal(**changes) for word in ("must be", "longer than"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"priority": 0.5}, "priority must be a whole number, not `0.5`"),
+        ({"priority": True}, "priority must be a whole number"),
+        ({"retries": 1.0}, "retries must be a whole number"),
+        ({"backoff_s": "5"}, "backoff_s must be a number"),
+        ({"timeout_s": timedelta(seconds=5)}, "timeout_s must be a number"),
+        ({"run_at": "tomorrow"}, "run_at must be a datetime"),
+        ({"task": 5}, "task must be text"),
+        ({"key": 5}, "key must be text"),
+        ({"args": "text"}, "args must be a tuple"),
+        ({"tags": 5}, "tags must be a tuple"),
+        ({"kwargs": [5]}, "kwargs must be a mapping"),
+        ({"kind": "pickle"}, "kind must be a Kind"),
+        ({"on_crash": "panic"}, "on_crash must be an OnCrash"),
+        ({"surroundings": "/"}, "surroundings must be Surroundings"),
+    ],
+)
+def test_what_has_the_wrong_type_is_refused_by_its_name(changes: dict[str, Any], words: str) -> None:
+    assert words in refusal(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cwd": "/a\0b"}, "directory"),
+        ({"cwd": "/\ud800"}, "directory"),
+        ({"cwd": None}, "directory"),
+        ({"umask": -1}, "umask"),
+        ({"umask": 0o1000}, "umask"),
+        ({"umask": 0.5}, "umask"),
+        ({"environment": {"A\0": "b"}}, r"'A\x00'"),
+        ({"environment": {"A": "secret\ud800"}}, "'A'"),
+        ({"environment": {"A": 5}}, "'A'"),
+    ],
+)
+def test_surroundings_that_no_program_could_be_given_are_refused(changes: dict[str, Any], words: str) -> None:
+    around = {"cwd": "/", "umask": 0o22, "environment": {}, **changes}
+
+    message = refusal(kind=Kind.SHELL, task="true", surroundings=Surroundings(**around))
+
+    assert words in message
+    assert "secret" not in message
+
+
+def test_surroundings_of_bytes_that_are_not_utf_8_are_taken() -> None:
+    around = Surroundings(cwd="/caf\udce9", umask=0, environment={"A\udcff": "\udcff"})
+
+    assert accepts(kind=Kind.SHELL, task="true", surroundings=around)
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
