@@ -79,9 +79,11 @@ class Books:
         now = self._world.now()
         try:
             jobs = [check(job, now=now) for job in ask.jobs]
+            with self._store.savepoint():
+                added = self._store.intake.add(jobs, now=now)
         except UsageError as error:
             return Answer(number=ask.number, error=error.message)
-        return Answer(number=ask.number, added=self._store.intake.add(jobs, now=now))
+        return Answer(number=ask.number, added=added)
 
     def _settle(self, seat: Seat, ending: Ending, *, pid: int) -> list[str]:
         assert seat.job is not None

@@ -34,6 +34,7 @@ class Store:
         self.path = path
         self.created = created  # this opening made the file
         self.group = database.write  # several changes, one commit
+        self.savepoint = database.savepoint  # one of several changes, to be made or not
         self.reading = database.reading
         self.checkpoint = database.checkpoint
         self.intake = Intake(database)

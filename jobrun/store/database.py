@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobrun.bell import Tone, ring
-from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom, UsageError
 from jobrun.locks.gate import Gate
 from jobrun.paths import side_dir
 
@@ -85,6 +85,24 @@ class Database:
         rung, self._tones = self._tones, set()
         for tone in rung:
             ring(self._side, tone)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Make the block, within a transaction, all or nothing.
+
+        Raises `UsageError` for what no row can keep; the rest of the transaction is not hurt by it.
+        """
+        self.rows("SAVEPOINT block")
+        try:
+            yield
+        except BaseException as error:
+            if self._connection.in_transaction:  # after SQLITE_FULL it is rolled back already
+                self.rows("ROLLBACK TO block")
+                self.rows("RELEASE block")
+            if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
+                raise UsageError(f"this cannot be kept: {error}") from error
+            raise
+        self.rows("RELEASE block")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,26 @@ def test_a_job_that_asks_for_what_no_row_can_hold_is_refused_alone(scene: Scene,
     refused = [message for message in worker.heard() if isinstance(message, Answer)]
     assert "priority" in (refused[0].error or "")
     assert scene.state(job_id) is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("bad", [{"priority": 0.5}, {"priority": 2**70}, {"key": "\udcff"}])
+def test_what_is_refused_by_the_file_alone_hurts_nobody_else_either(
+    scene: Scene, busy: Busy, monkeypatch: pytest.MonkeyPatch, bad: dict[str, Any]
+) -> None:
+    worker, order, job_id = busy()
+    monkeypatch.setattr("jobrun.dispatcher.books.check", lambda job, **_: job)
+    good = NewJob(kind=Kind.CALL, task="app:child")
+
+    worker.say(Ask(number=8, jobs=[good, NewJob(kind=Kind.CALL, task="app:child", **bad)]))
+    worker.say(Ask(number=9, jobs=[good]))
+    worker.finish(order)
+    scene.step()
+
+    refused, answered = [message for message in worker.heard() if isinstance(message, Answer)]
+    assert "cannot be kept" in (refused.error or "")
+    assert [added.id for added in answered.added] == [job_id + 1]
+    assert scene.state(job_id) is State.SUCCEEDED
+    assert scene.store.ledger.count(JobFilter()) == 2
 
 
 def test_a_worker_hired_while_the_group_ends_is_told_to_leave(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobrun.errors import NotDone
+from jobrun.errors import NotDone, UsageError
 from jobrun.lifecycle import settle
 from jobrun.model import (
     Ending,
@@ -613,3 +613,16 @@ def test_a_group_of_changes_is_committed_whole_or_not_at_all(store: Store) -> No
 
     assert state(store, job.id) is State.RUNNING
     assert store.ledger.count(JobFilter()) == 1
+
+
+def test_of_a_group_of_changes_one_may_be_given_up(store: Store) -> None:
+    with store.group():
+        add(store)
+        with pytest.raises(UsageError, match="cannot be kept"), store.savepoint():
+            add(store, call("app:g"), call(priority=2**70))
+        with contextlib.suppress(ZeroDivisionError), store.savepoint():
+            add(store)
+            _ = 1 / 0
+        add(store)
+
+    assert store.ledger.count(JobFilter()) == 2
