@@ -71,7 +71,7 @@ class Intake:
             "key": job.key,
             "name": job.name,
             "tags": compact(job.tags),
-            "cwd": around and around.cwd,
+            "cwd": around and compact(around.cwd),
             "umask": around and around.umask,
             "environment": around and self._keep_environment(around.environment),
         }

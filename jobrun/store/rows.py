@@ -12,7 +12,7 @@ from jobrun.model import Attempt, Ending, ErrorInfo, Job, Kind, OnCrash, Outcome
 from jobrun.requests import MAX_BACKOFF_S
 from jobrun.units import from_ms
 
-Shape = TypeVar("Shape", list[Any], dict[str, Any])
+Shape = TypeVar("Shape", list[Any], dict[str, Any], str)
 
 _LAST_MS = 253_370_764_800_000  # the year 9999 begins, and any zone can still show it
 
@@ -74,7 +74,7 @@ def job_of(row: sqlite3.Row, *, exactly: bool = False) -> Job:
         result=_json_or_none(row["result"]),
         note=row["note"],
         error=_error_of(row),
-        cwd=row["cwd"],
+        cwd=None if row["cwd"] is None else _parsed(row, "cwd", str, exactly=exactly),
         umask=row["umask"],
         environment=row["environment"],
     )

@@ -41,7 +41,7 @@ CREATE TABLE jobs (
     tags           TEXT    NOT NULL,
     entry          TEXT,                               -- of the cron table
     scheduled_for  INTEGER,                            -- nominal instant of its tick
-    cwd            TEXT,
+    cwd            TEXT,                               -- JSON, for it need not be UTF-8
     umask          INTEGER,
     environment    TEXT REFERENCES environments (hash),
     result         TEXT,                               -- JSON

@@ -344,3 +344,14 @@ def test_an_interrupt_leaves_an_id_printed_and_a_job_or_neither(environ: dict[st
         path.unlink(missing_ok=True)
         for side in ("-wal", "-shm"):
             path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def test_a_directory_of_any_name_is_no_fault(environ: dict[str, str], jobrun: Run, tmp_path: Path) -> None:
+    (tmp_path / "caf\udce9").mkdir()
+    done = sh(f"cd {tmp_path}/caf*; jobrun enqueue -q --shell pwd", environ)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+    shown = jobrun("inspect", "1")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "/caf\\udce9" in shown.stdout.replace("\n", "")
+    assert json.loads(jobrun("inspect", "1", "--json").stdout)["cwd"].endswith("/caf\udce9")

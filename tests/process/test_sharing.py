@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobrun.model import Kind, NewJob, State
+from jobrun.model import Kind, NewJob, State, Surroundings
 from tests.process.site import DEADLINE_S, Site
 
 pytestmark = pytest.mark.process
@@ -103,3 +104,14 @@ def test_a_command_is_run_as_it_was_written_whatever_the_locale_of_its_worker(si
     site.burst()
 
     assert site.last(job_id).ending.output.head == "grüße".encode()
+
+
+def test_a_command_runs_in_a_directory_of_any_name(site: Site) -> None:
+    folder = site.folder / "caf\udce9"
+    folder.mkdir()
+    around = Surroundings(cwd=str(folder), umask=0o022, environment=site.environment())
+    [job_id] = site.add(NewJob(kind=Kind.SHELL, task="pwd", surroundings=around))
+
+    site.burst(n=1)
+
+    assert site.last(job_id).ending.output.head == os.fsencode(folder) + b"\n"

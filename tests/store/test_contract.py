@@ -174,6 +174,16 @@ def test_jobs_that_cannot_all_be_added_are_not_added_at_all(store: Store) -> Non
     assert store.ledger.count(JobFilter()) == 0
 
 
+def test_a_directory_that_is_not_utf_8_is_kept(store: Store) -> None:
+    around = Surroundings(cwd="/caf\udce9", umask=0o22, environment={"A": "\udcff"})
+    [job_id] = add(store, NewJob(kind=Kind.SHELL, task="true", surroundings=around))
+
+    [job] = claim(store)
+
+    assert (job.id, job.cwd) == (job_id, "/caf\udce9")
+    assert store.ledger.environment(job.environment or "") == {"A": "\udcff"}
+
+
 def test_equal_environments_are_kept_once(store: Store) -> None:
     around = [
         Surroundings(cwd="/", umask=0o22, environment=env) for env in ({"A": "1"}, {"A": "1"}, {"A": "2"})

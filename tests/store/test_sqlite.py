@@ -99,6 +99,7 @@ UNREADABLE = [
     "args = replace(printf('%.*c', 99999, '['), '[', '[')",
     "kwargs = '[]'",
     "kwargs = 'x'",
+    "cwd = '/'",
 ]
 
 
@@ -112,7 +113,7 @@ def test_a_job_that_cannot_be_read_fails_alone(store: Store, damage: str) -> Non
     assert [job.id for job in claimed] == [good]
     [shown] = store.ledger.select(JobFilter(ids=(bad,)), limit=1)
     assert (shown.state, shown.attempt) == (State.FAILED, 1)
-    assert re.fullmatch(r"its (args|kwargs) in the job file cannot be read", shown.reason or "")
+    assert re.fullmatch(r"its (args|kwargs|cwd) in the job file cannot be read", shown.reason or "")
     assert store.ledger.attempts(bad)[0].ending.cause == shown.reason
 
 
