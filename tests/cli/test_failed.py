@@ -124,6 +124,19 @@ def test_purge_without_a_selector_is_refused(
     assert state(store, job) is State.FAILED
 
 
+@pytest.mark.parametrize("change", ["--retry", "--purge"])
+def test_a_limit_of_what_is_shown_does_not_choose_what_is_changed(
+    store: Store, fail: Make, jobrun: Run, change: str
+) -> None:
+    job = fail()
+
+    done = jobrun("failed", "--limit", "1", change, "--all", "--yes")
+
+    assert done.returncode == 2
+    assert "--limit" in done.stderr
+    assert state(store, job) is State.FAILED
+
+
 def test_purge_of_all_asks_and_cannot_without_a_terminal(store: Store, fail: Make, jobrun: Run) -> None:
     job = fail()
 

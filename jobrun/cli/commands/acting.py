@@ -37,6 +37,9 @@ def failed(  # noqa: PLR0913 -- each option is a parameter
     """Show what failed or crashed; queue it again, or remove it."""
     if retry_them and purge_them:
         raise UsageError("--retry and --purge exclude each other", hint="choose one; nothing was changed")
+    if limit is not None and (retry_them or purge_them):
+        hint = "name ids or give a filter; nothing was changed"
+        raise UsageError("--limit says how many to show, not which to change", hint=hint)
     which = job_filter(ids=ids or None, states=TROUBLED, queue=queue, task=task, tag=tag, since=since)
     is_filtered = any(value is not None for value in (task, queue, tag, since))
     with opened(ctx) as store:
