@@ -205,7 +205,7 @@ def _called(call: Call) -> NewJob:
 def _seconds(seconds: float) -> timedelta:
     try:
         return timedelta(seconds=seconds)
-    except (OverflowError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise UsageError(f"in_s must be a number of seconds, not `{seconds}`") from None
 
 

@@ -117,7 +117,9 @@ def test_an_argument_that_json_cannot_carry_is_refused_where_it_is_given(value: 
         jobrun.enqueue("m:f", value)
 
 
-@pytest.mark.parametrize("given", [{"quue": "x"}, {"on_crash": "burn"}, {"in_s": float("nan")}])
+@pytest.mark.parametrize(
+    "given", [{"quue": "x"}, {"on_crash": "burn"}, {"in_s": float("nan")}, {"in_s": "5"}]
+)
 def test_an_option_that_makes_no_sense_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(jobrun.JobrunError):
         jobrun.options(**given).enqueue("m:f")
