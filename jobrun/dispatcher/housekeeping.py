@@ -44,9 +44,6 @@ class Housekeeping:
         self._checkpoint_at = 0.0
         self._checkpoint_wait_s = 0.0
 
-    def next_at(self) -> float:
-        return self._next_at
-
     def do_round(self, seats: Collection[Seat], *, monotonic: float) -> None:
         """Do what is due; the workers of this group look after themselves."""
         if monotonic < self._next_at:
