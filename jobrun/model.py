@@ -70,6 +70,30 @@ class Surroundings:
     environment: Mapping[str, str]
 
 
+class Leftovers(StrEnum):
+    """What becomes of processes that a command has left running when it ended by itself."""
+
+    KILL = "kill"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The rarer terms of a job: what its command reads, how its exit is read, who is told of it."""
+
+    stdin: str | None = None  # text on its standard input; None: nothing to read
+    ok_exit: tuple[int, ...] = (0,)
+    skip_exit: tuple[int, ...] = ()  # there was nothing to do: the job ends as skipped
+    no_retry_exit: tuple[int, ...] = (126, 127)  # cannot be run, not found (POSIX sh, 2.8.2)
+    discards_output: bool = False
+    leftovers: Leftovers = Leftovers.KILL
+    is_catchup: bool = False  # its tick was due while no scheduler ran
+    ping: str | None = None  # URL told of start and end (the protocol of healthchecks)
+
+
+COMMON_TERMS = Terms()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A job asked for.
@@ -95,7 +119,11 @@ class NewJob:
     tags: tuple[str, ...] = ()
     name: str | None = None
     on_crash: OnCrash = OnCrash.RETRY
-    surroundings: Surroundings | None = None  # None for calls
+    surroundings: Surroundings | None = None  # None: those of the worker
+    deadline_s: float | None = None  # from being due to the end of the last attempt, waits included
+    entry: str | None = None  # of the cron table
+    scheduled_for: datetime | None = None  # the nominal instant of its tick
+    terms: Terms = COMMON_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +170,7 @@ class Ending:
     error: ErrorInfo | None = None
     retry_in_s: float | None = None  # the task asked for this wait
     is_permanent: bool = False  # trying again is useless
+    is_skip: bool = False  # it said itself that there was nothing to do
     cpu_s: float | None = None
     peak_rss: int | None = None  # bytes
     output: Output = field(default_factory=Output)
@@ -188,7 +217,9 @@ class Job:
     error: ErrorInfo | None
     cwd: str | None
     umask: int | None
-    environment: str | None  # hash; None for calls
+    environment: str | None  # hash; None: that of the worker
+    deadline_at: datetime | None = None  # no attempt begins or goes on after this instant
+    terms: Terms = COMMON_TERMS
 
     @property
     def max_attempts(self) -> int:
