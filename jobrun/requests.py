@@ -5,20 +5,17 @@ Every refusal is a `UsageError` that names the value; nothing is imported, opene
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob, OnCrash, Surroundings
+from jobrun.payload import MAX_PAYLOAD, check_payload, refuse_payload
 from jobrun.units import MAX_DURATION_S, format_duration, format_size
 
-MAX_PAYLOAD = 1 << 20  # bytes of JSON
-MAX_DEPTH = 100
-MAX_DIGITS = 100
 MAX_TARGET = 255
 MAX_KEY = 255
 MAX_TAGS = 32
@@ -47,7 +44,6 @@ _TYPES: tuple[tuple[tuple[type, ...], str, tuple[str, ...]], ...] = (
     ((OnCrash,), "an OnCrash", ("on_crash",)),
     ((Surroundings, NoneType), "Surroundings", ("surroundings",)),
 )
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def check(job: NewJob, *, now: datetime) -> NewJob:
@@ -88,25 +84,6 @@ def check_name(what: str, text: str) -> None:
         raise UsageError(f"bad {what} `{shown}`", hint=hint)
 
 
-def parse_json(text: str, what: str) -> Any:
-    """Return the value of a JSON text that is exact: no NaN, no repeated key, no lone surrogate.
-
-    `what` names the text in the error, for example `--args`.
-    """
-    if len(text) > MAX_PAYLOAD:
-        _refuse_payload(len(text.encode("utf-8", "surrogatepass")))
-    try:
-        value = _decoder(what).decode(text)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise UsageError(f"{what} is not JSON: {where}: {error.msg.lower()}") from None
-    except RecursionError:
-        raise UsageError(f"{what} is nested deeper than {MAX_DEPTH}") from None
-    _walk(value, what, MAX_DEPTH)
-    _encoded(value, what)
-    return value
-
-
 def _refuse_target(text: str) -> NoReturn:
     module, colon, _ = text.partition(":")
     for column, character in enumerate(text, start=1):
@@ -128,64 +105,6 @@ def _refuse_target(text: str) -> NoReturn:
     raise UsageError(f"target `{text}` needs a `:` between module and function", hint=hint)
 
 
-def _decoder(what: str) -> json.JSONDecoder:
-    def integer(digits: str) -> int:
-        if len(digits) > MAX_DIGITS:
-            raise UsageError(f"{what}: a number of {len(digits)} digits is too long; at most {MAX_DIGITS}")
-        return int(digits)
-
-    def fraction(digits: str) -> float:
-        if len(digits) > MAX_DIGITS:
-            raise UsageError(f"{what}: a number of {len(digits)} digits is too long; at most {MAX_DIGITS}")
-        number = float(digits)
-        if number in {float("inf"), float("-inf")}:
-            raise UsageError(f"{what}: `{digits}` is too large for a number")
-        return number
-
-    def constant(name: str) -> NoReturn:
-        raise UsageError(f"{what}: `{name}` is not a JSON number")
-
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(found)
-        if len(made) < len(found):
-            keys = [key for key, _ in found]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise UsageError(f"{what}: duplicate key `{twice}`")
-        return made
-
-    return json.JSONDecoder(
-        parse_int=integer, parse_float=fraction, parse_constant=constant, object_pairs_hook=pairs
-    )
-
-
-def _walk(value: Any, what: str, depth: int) -> None:
-    if value is None or isinstance(value, str | bool):
-        return
-    if isinstance(value, int):
-        if abs(value) >= 10**MAX_DIGITS:
-            raise UsageError(f"{what}: a number is too long; at most {MAX_DIGITS} digits")
-    elif isinstance(value, float):
-        if not abs(value) < float("inf"):
-            raise UsageError(f"{what}: `{value}` is not a JSON number")
-    elif depth == 0:
-        raise UsageError(f"{what} is nested deeper than {MAX_DEPTH}")
-    elif isinstance(value, dict):
-        _walk_object(value, what, depth)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _walk(item, what, depth - 1)
-    else:
-        hint = "pass text, numbers, lists and dicts, and load the rest in the task"
-        raise UsageError(f"{what}: a value of type `{type(value).__name__}` is not JSON", hint=hint)
-
-
-def _walk_object(value: Mapping[Any, Any], what: str, depth: int) -> None:
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise UsageError(f"{what}: the key `{key!r}` is not text")
-        _walk(item, what, depth - 1)
-
-
 def _check_types(job: NewJob) -> None:
     for types, words, names in _TYPES:
         for name in names:
@@ -198,33 +117,10 @@ def _check_task(job: NewJob) -> None:
     if job.kind is Kind.CALL:
         check_target(job.task)
         if job.args or job.kwargs:
-            _check_payload(job.args, job.kwargs)
+            check_payload(job.args, job.kwargs)
     else:
         words = (job.task,) if job.kind is Kind.SHELL else job.args
         _check_words(words, "shell line" if job.kind is Kind.SHELL else "command")
-
-
-def _check_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    _walk(args, "arguments", MAX_DEPTH)  # no deeper than the array that holds them
-    _walk(kwargs, "arguments", MAX_DEPTH)
-    size = len(_encoded(args, "an argument")) + len(_encoded(kwargs, "an argument"))
-    if size > MAX_PAYLOAD:
-        _refuse_payload(size)
-
-
-def _encoded(value: Any, what: str) -> bytes:
-    try:
-        return _encode(value).encode()
-    except UnicodeEncodeError as error:
-        code = ord(error.object[error.start])
-        raise UsageError(f"{what} holds a lone surrogate, U+{code:04X}") from None
-
-
-def _refuse_payload(size: int) -> NoReturn:
-    hint = "pass the name of a file that holds the data"
-    raise UsageError(
-        f"payload {format_size(size)} is over the limit of {format_size(MAX_PAYLOAD)}", hint=hint
-    )
 
 
 def _check_words(words: Sequence[str], what: str) -> None:
@@ -242,7 +138,7 @@ def _check_words(words: Sequence[str], what: str) -> None:
             raise UsageError(f"the {what} has {format_size(size)} in one word; the system takes 128 KiB")
         total += size
     if total > MAX_PAYLOAD:
-        _refuse_payload(total)
+        refuse_payload(total)
 
 
 def _check_tags(tags: Sequence[str]) -> None:

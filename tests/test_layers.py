@@ -16,7 +16,7 @@ PACKAGE = Path(jobrun.__file__).parent
 FLOORS = [
     {"errors"},
     {"model", "units", "paths", "private"},
-    {"lifecycle", "when", "requests"},
+    {"lifecycle", "when", "requests", "payload"},
     {"locks", "bell", "signals", "procs", "zone", "log", "wire"},
     {"store", "run"},
     {"dispatcher", "worker", "actions"},

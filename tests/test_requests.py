@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob, Surroundings
-from jobrun.requests import check, check_target, parse_json
+from jobrun.payload import parse_json
+from jobrun.requests import check, check_target
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
 

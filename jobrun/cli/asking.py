@@ -10,7 +10,7 @@ from typing import Any
 
 from jobrun.errors import UsageError
 from jobrun.model import OnCrash, Surroundings
-from jobrun.requests import parse_json
+from jobrun.payload import parse_json
 from jobrun.units import parse_duration
 from jobrun.when import parse_when
 

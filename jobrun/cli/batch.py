@@ -14,7 +14,7 @@ from jobrun.cli.caller import check_input
 from jobrun.cli.words import Said, nearest, new_job, parse_line
 from jobrun.errors import UsageError
 from jobrun.model import NewJob
-from jobrun.requests import parse_json
+from jobrun.payload import parse_json
 
 MAX_LINE = 2 << 20  # bytes; an escaped payload may be longer than what it means
 MAX_NAMED = 20  # bad lines

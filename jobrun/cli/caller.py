@@ -13,7 +13,7 @@ from pathlib import Path
 from jobrun.cli.asking import Caller
 from jobrun.errors import UsageError
 from jobrun.model import Surroundings
-from jobrun.requests import MAX_PAYLOAD
+from jobrun.payload import MAX_PAYLOAD
 
 PATIENCE_S = 10.0  # for whoever writes into a pipe
 _OF_THE_SESSION = frozenset({"TERM", "DISPLAY", "WAYLAND_DISPLAY", "_", "SHLVL", "OLDPWD"})

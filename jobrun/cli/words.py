@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 from jobrun.cli.asking import ANSWER, BY_FLAG, OPTIONS, Caller, Option
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob
-from jobrun.requests import MAX_DIGITS, TARGET_HINT, check, parse_json
+from jobrun.payload import MAX_DIGITS, parse_json
+from jobrun.requests import TARGET_HINT, check
 
 _PARAMETER = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
