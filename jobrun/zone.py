@@ -1,15 +1,20 @@
-"""The time zone of the person at the keyboard."""
+"""Time zones: that of the person at the keyboard, and those that a table names."""
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from datetime import UTC, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from jobrun.errors import UsageError
 
 LOCALTIME = Path("/etc/localtime")
+
+_COUNTRIES = frozenset({"PRC", "ROC", "ROK"})  # which look like the abbreviations below, and are none
+_ABBREVIATION = re.compile(r"(?!UTC|UCT|GMT)[A-Z]{3,4}(?:[+-]?\d{1,2}(?:[A-Z]{3,4})?)?")
 
 
 def local_zone(named: str | None, *, localtime: Path = LOCALTIME) -> tzinfo:
@@ -29,6 +34,33 @@ def local_zone(named: str | None, *, localtime: Path = LOCALTIME) -> tzinfo:
     raise UsageError(
         f"`TZ` names no time zone: `{named}`", hint="use a name such as Europe/Berlin, or unset TZ"
     )
+
+
+def named_zone(name: str) -> ZoneInfo:
+    """Return the zone of a name in the IANA database, as `Europe/Berlin`. Raises `UsageError`.
+
+    Abbreviations are refused, also those few that the database keeps for old systems: EST has no
+    summer time, CST is three zones, and EST5EDT has the rules of no place.
+    """
+    if _ABBREVIATION.fullmatch(name) and name not in _COUNTRIES:
+        raise UsageError(
+            f"`{name}` is an abbreviation, not a time zone", hint="name a place, as Europe/Berlin, or UTC"
+        )
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # as above; ".." and a leading slash are a ValueError
+        raise _no_zone(name[:64]) from None
+
+
+def _no_zone(name: str) -> UsageError:
+    """Return the error, with the nearest name; the last part of one will do, as `berlin`."""
+    known = available_timezones()
+    if not known:
+        return UsageError("there is no time zone data", hint="install the package `tzdata`")
+    spelt = {zone.rpartition("/")[2].lower(): zone for zone in known} | {zone.lower(): zone for zone in known}
+    near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.75)
+    hint = f"did you mean `{spelt[near[0]]}`?" if near else "name a place, as Europe/Berlin, or UTC"
+    return UsageError(f"no time zone `{name}`", hint=hint)
 
 
 def _host_zone(localtime: Path) -> tzinfo:
