@@ -37,7 +37,7 @@ HOMES = {
     "subprocess": {"run/command.py", "cli/checking.py"},
     "ctypes": {"bell.py", "procs.py", "run/output.py"},
     "asyncio": {"run/call.py"},
-    "socket": {"wire/channel.py", "supervisor/crew.py", "supervisor/house.py"},
+    "socket": {"notify.py", "wire/channel.py", "supervisor/crew.py", "supervisor/house.py"},
 }
 # What would run bytes that it reads, or has no place in one small package.
 NOWHERE = {"pickle", "marshal", "shelve", "yaml", "multiprocessing", "concurrent", "logging", "http"}
