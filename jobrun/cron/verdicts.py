@@ -1,0 +1,135 @@
+"""What becomes of ticks that have fallen due: which run, which wait, and why the others do not.
+
+Nothing here looks at a clock or a file. Each due tick gets exactly one verdict, so that whatever did not
+run can be asked about; those that nobody could serve any more share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from jobrun.cron import jobs
+from jobrun.cron.due import Due
+from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Overlap, TickState
+
+LATE_S = 60.0  # a tick that is served later than this was missed: crond looks once a minute
+MOST_CAUGHT_UP = 100
+_DEFAULT_WINDOW_S = 3600.0
+_CATCHUP_S = 10.0  # what is served later than this is told so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """How things stand when ticks are decided."""
+
+    now: datetime
+    row: EntryRow
+    live: Sequence[int] = ()  # ids of the entry's jobs that wait or run
+    has_pending: bool = False  # a tick waits for the end of such a job
+
+
+def window_s(entry: Entry, interval_s: float | None) -> float:
+    """Return for how long after its time a tick may still be made up, in seconds.
+
+    `interval_s` is the time to the next tick. What is served within `LATE_S` is not late.
+    """
+    if entry.catchup is Catchup.NONE:
+        return LATE_S
+    if entry.catchup_window_s is not None:
+        return max(entry.catchup_window_s, LATE_S)
+    half_s = _DEFAULT_WINDOW_S if interval_s is None else interval_s / 2
+    return max(min(half_s, _DEFAULT_WINDOW_S), min(LATE_S, half_s * 2))
+
+
+def decide(entry: Entry, due: Due, situation: Situation) -> list[NewTick]:
+    """Return the verdicts on all due ticks, oldest first."""
+    row = situation.row
+    verdicts = [] if due.older is None else [_unserved(entry, due.older, row)]
+    served: list[Occurrence] = []
+    for tick in due.recent:
+        if (verdict := _withheld(entry, tick, row)) is not None:
+            verdicts.append(verdict)
+        else:
+            served.append(tick)
+    chosen = _chosen(entry, served)
+    late = [_missed(tick, situation.now) for tick in served if tick not in chosen]
+    return sorted([*verdicts, *late, *_started(entry, chosen, due, situation)], key=lambda tick: tick.at)
+
+
+def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
+    """Return the verdict on ticks that came while nobody was there, or too long ago."""
+    if not entry.is_enabled:
+        return replace(older, state=TickState.DISABLED)
+    if _is_paused(row, older.at) and _is_paused(row, older.last or older.at):
+        return replace(older, state=TickState.PAUSED)
+    return replace(older, reason="no scheduler ran, and it was too late afterwards")
+
+
+def _withheld(entry: Entry, tick: Occurrence, row: EntryRow) -> NewTick | None:
+    if not entry.is_enabled:
+        return _tick(tick, TickState.DISABLED)
+    if _is_paused(row, tick.at):
+        return _tick(tick, TickState.PAUSED)
+    return None
+
+
+def _is_paused(row: EntryRow, at: datetime) -> bool:
+    if row.paused_at is None or at < row.paused_at:
+        return False
+    return row.paused_until is None or at < row.paused_until
+
+
+def _chosen(entry: Entry, ticks: Sequence[Occurrence]) -> list[Occurrence]:
+    """Return those that are made up: one run stands for all that were missed, unless all were asked for."""
+    if entry.catchup is Catchup.ALL:
+        return list(ticks[-MOST_CAUGHT_UP:])
+    return list(ticks[-1:])
+
+
+def _missed(tick: Occurrence, now: datetime) -> NewTick:
+    late_s = round((now - tick.at).total_seconds())
+    return replace(
+        _tick(tick, TickState.MISSED), reason=f"served {late_s} s late, a later tick stands for it"
+    )
+
+
+def _started(entry: Entry, ticks: Sequence[Occurrence], due: Due, situation: Situation) -> list[NewTick]:
+    """Return the verdicts on ticks that are to run, one after the other where one is in the way."""
+    verdicts = []
+    live = list(situation.live)
+    is_taken = bool(live) or situation.has_pending
+    for tick in ticks:
+        if entry.overlap is Overlap.ALLOW and len(ticks) == 1:
+            verdicts.append(_run(entry, tick, due, situation))
+        elif not is_taken:
+            verdicts.append(_run(entry, tick, due, situation))
+            is_taken = True
+        elif entry.overlap is Overlap.SKIP and len(ticks) == 1:
+            skipped = replace(_tick(tick, TickState.SKIPPED), in_way=live[0] if live else None)
+            verdicts.append(replace(skipped, reason=_in_the_way(live)))
+        else:
+            verdicts.append(replace(_tick(tick, TickState.PENDING), in_way=live[0] if live else None))
+    return verdicts
+
+
+def _in_the_way(live: Sequence[int]) -> str:
+    return f"job {live[0]} was in the way" if live else "an earlier tick still waited"
+
+
+def _run(entry: Entry, tick: Occurrence, due: Due, situation: Situation) -> NewTick:
+    is_catchup = situation.now - tick.at > timedelta(seconds=_CATCHUP_S)
+    if is_catchup:
+        wait = jobs.catchup_delay(entry, window_s=window_s(entry, due.interval_s))
+        run_at = situation.now + wait
+    else:
+        run_at = tick.at + jobs.delay(entry, tick.at, interval_s=due.interval_s)
+    job = jobs.job_of(entry, at=tick.at, run_at=run_at, is_catchup=is_catchup)
+    late_s = round((situation.now - tick.at).total_seconds())
+    reason = f"made up {late_s} s after its time" if is_catchup else None
+    return replace(_tick(tick, TickState.RAN), job=job, reason=reason)
+
+
+def _tick(tick: Occurrence, state: TickState) -> NewTick:
+    return NewTick(at=tick.at, state=state, moved_from=tick.moved_from)
