@@ -63,10 +63,10 @@ class OnCrash(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Where a command runs: the caller's directory, umask and environment."""
+    """Where a job runs. A command has this environment and no other; a call adds it to its worker's."""
 
-    cwd: str
-    umask: int
+    cwd: str  # empty: the worker's
+    umask: int | None  # None: the worker's
     environment: Mapping[str, str]
 
 

@@ -22,7 +22,7 @@ def parse_json(text: str, what: str) -> Any:
     `what` names the text in the error, for example `--args`.
     """
     if len(text) > MAX_PAYLOAD:
-        refuse_payload(len(text.encode("utf-8", "surrogatepass")))
+        refuse_above_limit(len(text.encode("utf-8", "surrogatepass")))
     try:
         value = _decoder(what).decode(text)
     except json.JSONDecodeError as error:
@@ -35,21 +35,21 @@ def parse_json(text: str, what: str) -> Any:
     return value
 
 
-def check_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments that JSON would change, and more of them than `MAX_PAYLOAD`."""
+def check_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    """Return the bytes that arguments take as JSON; refuse what JSON would change, and too many of them."""
     _walk(args, "arguments", MAX_DEPTH)  # no deeper than the array that holds them
     _walk(kwargs, "arguments", MAX_DEPTH)
     size = len(_encoded(args, "an argument")) + len(_encoded(kwargs, "an argument"))
+    refuse_above_limit(size)
+    return size
+
+
+def refuse_above_limit(size: int) -> None:
+    """Refuse a payload of more than `MAX_PAYLOAD` bytes."""
     if size > MAX_PAYLOAD:
-        refuse_payload(size)
-
-
-def refuse_payload(size: int) -> NoReturn:
-    """Refuse a payload of so many bytes."""
-    hint = "pass the name of a file that holds the data"
-    raise UsageError(
-        f"payload {format_size(size)} is over the limit of {format_size(MAX_PAYLOAD)}", hint=hint
-    )
+        limit = format_size(MAX_PAYLOAD)
+        hint = "pass the name of a file that holds the data"
+        raise UsageError(f"payload {format_size(size)} is over the limit of {limit}", hint=hint)
 
 
 def _decoder(what: str) -> json.JSONDecoder:

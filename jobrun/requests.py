@@ -12,14 +12,15 @@ from types import NoneType
 from typing import NoReturn
 
 from jobrun.errors import UsageError
-from jobrun.model import Kind, NewJob, OnCrash, Surroundings
-from jobrun.payload import MAX_PAYLOAD, check_payload, refuse_payload
+from jobrun.model import COMMON_TERMS, Kind, Leftovers, NewJob, OnCrash, Surroundings, Terms
+from jobrun.payload import check_payload, refuse_above_limit
 from jobrun.units import MAX_DURATION_S, format_duration, format_size
 
 MAX_TARGET = 255
 MAX_KEY = 255
 MAX_TAGS = 32
 MAX_WORD = 128 * 1024 - 1  # bytes; the kernel starts no program with a longer argument
+MAX_URL = 2048
 MAX_RETRIES = 100
 MAX_PRIORITY = 1_000_000
 MAX_BACKOFF_S = 366 * 86400.0
@@ -29,13 +30,15 @@ _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _BAD_IN_TARGET = re.compile(r"[^\w.:]", re.ASCII)
 _NO_BYTE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # U+DC80 to U+DCFF stand for single bytes
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_URL = re.compile(r"https?://(?![/?])[!-\"$-~]+")  # printable ASCII; a fragment would not be sent
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _TYPES: tuple[tuple[tuple[type, ...], str, tuple[str, ...]], ...] = (
     ((int,), "a whole number", ("priority", "retries")),
     ((int, float), "a number", ("backoff_s", "max_backoff_s")),
-    ((int, float, NoneType), "a number", ("timeout_s",)),
-    ((datetime, NoneType), "a datetime", ("run_at", "expires_at")),
+    ((int, float, NoneType), "a number", ("timeout_s", "deadline_s")),
+    ((datetime, NoneType), "a datetime", ("run_at", "expires_at", "scheduled_for")),
     ((str,), "text", ("task",)),
     ((str, NoneType), "text", ("key",)),
     ((tuple, list), "a tuple", ("args", "tags")),
@@ -43,24 +46,27 @@ _TYPES: tuple[tuple[tuple[type, ...], str, tuple[str, ...]], ...] = (
     ((Kind,), "a Kind", ("kind",)),
     ((OnCrash,), "an OnCrash", ("on_crash",)),
     ((Surroundings, NoneType), "Surroundings", ("surroundings",)),
+    ((Terms,), "Terms", ("terms",)),
 )
 
 
 def check(job: NewJob, *, now: datetime) -> NewJob:
     """Return the job as it is, or raise `UsageError` for the first thing in it that cannot be."""
     _check_types(job)
-    _check_task(job)
-    check_name("queue", job.queue)
-    if job.name is not None:
-        check_name("name", job.name)
+    size = _check_task(job)
+    for what, name in (("queue", job.queue), ("name", job.name), ("entry", job.entry)):
+        if name is not None:
+            check_name(what, name)
     _check_tags(job.tags)
     if job.key is not None:
         _check_key(job.key)
     _check_numbers(job)
-    if job.run_at is not None or job.expires_at is not None:
+    if not (job.run_at is job.expires_at is job.scheduled_for is None):
         _check_times(job, now)
     if job.surroundings is not None:
         _check_surroundings(job.surroundings)
+    if job.terms is not COMMON_TERMS:
+        _check_terms(job, size)
     return job
 
 
@@ -113,17 +119,17 @@ def _check_types(job: NewJob) -> None:
                 raise UsageError(f"{name} must be {words}, not `{value!r}`")
 
 
-def _check_task(job: NewJob) -> None:
+def _check_task(job: NewJob) -> int:
+    """Return the bytes that the task takes, arguments included."""
     if job.kind is Kind.CALL:
         check_target(job.task)
-        if job.args or job.kwargs:
-            check_payload(job.args, job.kwargs)
-    else:
-        words = (job.task,) if job.kind is Kind.SHELL else job.args
-        _check_words(words, "shell line" if job.kind is Kind.SHELL else "command")
+        return check_payload(job.args, job.kwargs) if job.args or job.kwargs else 0
+    if job.kind is Kind.SHELL:
+        return _check_words((job.task,), "shell line")
+    return _check_words(job.args, "command")
 
 
-def _check_words(words: Sequence[str], what: str) -> None:
+def _check_words(words: Sequence[str], what: str) -> int:
     if not words or not words[0] or words[0].isspace():
         raise UsageError(f"the {what} is empty")
     total = 0
@@ -137,8 +143,8 @@ def _check_words(words: Sequence[str], what: str) -> None:
         if size > MAX_WORD:
             raise UsageError(f"the {what} has {format_size(size)} in one word; the system takes 128 KiB")
         total += size
-    if total > MAX_PAYLOAD:
-        refuse_payload(total)
+    refuse_above_limit(total)
+    return total
 
 
 def _check_tags(tags: Sequence[str]) -> None:
@@ -159,8 +165,9 @@ def _check_numbers(job: NewJob) -> None:
         raise UsageError(f"retries must be from 0 to {MAX_RETRIES}, not `{job.retries}`")
     if not -MAX_PRIORITY <= job.priority <= MAX_PRIORITY:
         raise UsageError(f"priority must be from {-MAX_PRIORITY} to {MAX_PRIORITY}, not `{job.priority}`")
-    if job.timeout_s is not None and not 0 < job.timeout_s <= MAX_DURATION_S:
-        raise UsageError(f"timeout must be a positive duration, not `{job.timeout_s:g}s`")
+    for what, limit_s in (("timeout", job.timeout_s), ("deadline", job.deadline_s)):
+        if limit_s is not None and not 0 < limit_s <= MAX_DURATION_S:
+            raise UsageError(f"{what} must be a positive duration, not `{limit_s:g}s`")
     for what, seconds in (("backoff", job.backoff_s), ("max-backoff", job.max_backoff_s)):
         if not 0 <= seconds <= MAX_BACKOFF_S:
             raise UsageError(f"{what} must be from 0s to a year, not `{seconds:g}s`")
@@ -172,7 +179,7 @@ def _check_numbers(job: NewJob) -> None:
 
 
 def _check_times(job: NewJob, now: datetime) -> None:
-    for instant in (job.run_at, job.expires_at):
+    for instant in (job.run_at, job.expires_at, job.scheduled_for):
         if instant is not None and instant.tzinfo is None:
             raise UsageError(f"time `{instant}` has no time zone", hint="use datetime.now(UTC), for example")
         if instant is not None and not _EARLIEST <= instant < _LATEST:
@@ -187,8 +194,38 @@ def _check_surroundings(around: Surroundings) -> None:
     for name, value in around.environment.items():
         if not (_is_for_the_system(name) and _is_for_the_system(value)):
             raise UsageError(f"the variable {name!r} is none that a program could be given")
-    if type(around.umask) is not int or not 0 <= around.umask <= 0o777:
+    if around.umask is not None and (type(around.umask) is not int or not 0 <= around.umask <= 0o777):
         raise UsageError(f"umask must be from 000 to 777 in octal, not `{around.umask!r}`")
+
+
+def _check_terms(job: NewJob, size: int) -> None:
+    terms = job.terms
+    if terms.stdin is not None:
+        _check_stdin(job.kind, terms.stdin, size)
+    if job.kind is Kind.CALL and terms.leftovers is Leftovers.KEEP:
+        raise UsageError(
+            "a call cannot leave processes behind", hint="start them from a shell line or a command"
+        )
+    for what in ("ok_exit", "skip_exit", "no_retry_exit"):
+        for code in getattr(terms, what):
+            if type(code) is not int or not 0 <= code <= 255:
+                raise UsageError(
+                    f"{what} holds `{code!r}`, which is no exit code", hint="exit codes are 0 to 255"
+                )
+    if both := set(terms.ok_exit) & set(terms.skip_exit):
+        raise UsageError(f"exit code `{min(both)}` is in ok_exit and in skip_exit")
+    if terms.ping is not None and (len(terms.ping) > MAX_URL or not _URL.fullmatch(terms.ping)):
+        raise UsageError(
+            f"ping `{terms.ping[:MAX_TARGET]}` is no address", hint="https://host/path, as plain text"
+        )
+
+
+def _check_stdin(kind: Kind, text: str, size: int) -> None:
+    if kind is Kind.CALL:
+        raise UsageError("a call reads no stdin", hint="give it the text as an argument")
+    if _NO_TEXT.search(text):
+        raise UsageError("stdin holds a NUL or what is not valid UTF-8")
+    refuse_above_limit(size + len(text.encode()))
 
 
 def _is_for_the_system(text: str) -> bool:

@@ -4,6 +4,8 @@
     worker     -> dispatcher   Hello  Ended  Ask
     supervisor -> dispatcher   Hired  Gone  Shutdown
     dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Drained
+    supervisor -> scheduler    Reload  Shutdown
+    scheduler  -> supervisor   Opened
 
 Received is not committed: a worker keeps each `Ended` until it gets `Settled`, which is sent after
 COMMIT; the supervisor repeats `Gone` until it gets `Noted`.
@@ -18,14 +20,29 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from jobrun.model import Added, Ending, ErrorInfo, Kind, NewJob, OnCrash, Outcome, Output, State, Surroundings
+from jobrun.model import (
+    COMMON_TERMS,
+    Added,
+    Ending,
+    ErrorInfo,
+    Kind,
+    Leftovers,
+    NewJob,
+    OnCrash,
+    Outcome,
+    Output,
+    State,
+    Surroundings,
+    Terms,
+)
 from jobrun.units import from_ms, to_ms
 
 
 class Why(StrEnum):
     """Why a running job is to end."""
 
-    TIMEOUT = "timeout"
+    TIMEOUT = "timeout"  # of the attempt
+    DEADLINE = "deadline"  # of the job: no attempt may follow
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
 
@@ -53,6 +70,8 @@ class Run:
     cwd: str | None = None
     umask: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # of its cron entry
+    terms: Terms = COMMON_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +154,13 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """Read the table again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The dispatcher has the store open, and takes workers."""
+    """The store is open: the dispatcher takes workers, the scheduler has read its table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +189,7 @@ class Drained:
 
 Message = (
     Greeting | Run | Settled | Stop | Answer | Leave | Hello | Ended | Ask
-    | Hired | Gone | Shutdown | Opened | Noted | Nudge | Kill | Drained
+    | Hired | Gone | Shutdown | Reload | Opened | Noted | Nudge | Kill | Drained
 )  # fmt: skip
 
 _CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in Message.__args__}
@@ -199,6 +223,8 @@ def _plain(value: Any) -> Any:
         return to_ms(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if value is COMMON_TERMS:
+        return None  # most jobs have them
     return _fields(value)
 
 
@@ -217,16 +243,24 @@ def _bytes(text: str) -> bytes:
 
 def _new_job(fields: dict[str, Any]) -> NewJob:
     around = fields["surroundings"]
+    instants = {name: fields[name] for name in ("run_at", "expires_at", "scheduled_for")}
     changed = {
         "kind": Kind(fields["kind"]),
         "args": tuple(fields["args"]),
         "tags": tuple(fields["tags"]),
         "on_crash": OnCrash(fields["on_crash"]),
-        "run_at": None if fields["run_at"] is None else from_ms(fields["run_at"]),
-        "expires_at": None if fields["expires_at"] is None else from_ms(fields["expires_at"]),
         "surroundings": None if around is None else Surroundings(**around),
+        "terms": _terms(fields["terms"]),
+        **{name: None if ms is None else from_ms(ms) for name, ms in instants.items()},
     }
     return NewJob(**{**fields, **changed})
+
+
+def _terms(fields: dict[str, Any] | None) -> Terms:
+    if fields is None:
+        return COMMON_TERMS
+    codes = {name: tuple(fields[name]) for name in ("ok_exit", "skip_exit", "no_retry_exit")}
+    return Terms(**{**fields, **codes, "leftovers": Leftovers(fields["leftovers"])})
 
 
 def _added(fields: dict[str, Any]) -> Added:
@@ -238,5 +272,6 @@ _REVIVED: dict[str, Callable[[Any], Any]] = {
     "jobs": lambda jobs: [_new_job(job) for job in jobs],
     "added": lambda added: [_added(one) for one in added],
     "kind": Kind,
+    "terms": _terms,
     "why": Why,
 }
