@@ -12,11 +12,20 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def _nobody(_pid: int) -> bool:
+    return False
+
+
+def boot_id() -> str:
+    """Return what the kernel drew at this boot: it tells one boot of the machine from the next (random(4))."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def adopt_orphans() -> None:
@@ -75,23 +84,25 @@ def reap() -> bool:
             return True
 
 
-def end_descendants(grace_s: float, *, spare: int | None = None) -> int:
-    """End all that is left below this process but one child, and return how many there were.
+def end_descendants(grace_s: float, *, spares: Callable[[int], bool] = _nobody) -> int:
+    """End all that is left below this process, and return how many there were.
+
+    Children that `spares` tells by their pid are left alone, with all below them.
 
     TERM first, KILL after the grace, again until nothing is left. For processes that have no other
     children: everything below them is taken for a leftover.
     """
-    left = descendants(_left(spare))
+    left = descendants(_left(spares))
     send(left, signal.SIGTERM)
-    if not _all_end(grace_s, spare):
-        kill_descendants(spare=spare)
+    if not _all_end(grace_s, spares):
+        kill_descendants(spares=spares)
     return len(left)
 
 
-def kill_descendants(limit_s: float = 30.0, *, spare: int | None = None) -> bool:
-    """Kill all that is below this process but one child; False if something cannot be killed."""
+def kill_descendants(limit_s: float = 30.0, *, spares: Callable[[int], bool] = _nobody) -> bool:
+    """Kill all that is below this process but for spared children; False if something cannot be killed."""
     end = time.monotonic() + limit_s
-    while left := _left(spare):
+    while left := _left(spares):
         send(descendants(left), signal.SIGKILL)
         if time.monotonic() > end:
             return False  # uninterruptible sleep: nobody can kill it
@@ -105,10 +116,22 @@ def carriers(mark: str, lock: Path) -> list[int]:
     `mark` is `NAME=value` as in environ(7). What sheds mark, session and descriptors on purpose is
     the one documented exception to our promise.
     """
-    wanted = b"\0" + os.fsencode(mark) + b"\0"
+    name, _, value = mark.partition("=")
     return [
-        pid for pid in _all_pids() if pid != os.getpid() and (_is_marked(pid, wanted) or _has_open(pid, lock))
+        pid
+        for pid in _all_pids()
+        if pid != os.getpid() and (variable(pid, name) == value or _has_open(pid, lock))
     ]
+
+
+def variable(pid: int, name: str) -> str | None:
+    """Return a variable that a living process was started with; None if there is none, or it is not ours to see."""
+    try:
+        environ = b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    _, found, rest = environ.partition(b"\0" + os.fsencode(name) + b"=")
+    return os.fsdecode(rest.partition(b"\0")[0]) if found else None
 
 
 def oom_kills() -> int | None:
@@ -149,14 +172,14 @@ def _children_of(pid: int) -> list[int]:
     return found
 
 
-def _left(spare: int | None) -> list[int]:
-    """Return the children that have not ended, but one."""
-    return [pid for pid in children() if pid != spare] if reap() else []
+def _left(spares: Callable[[int], bool]) -> list[int]:
+    """Return the children that have not ended and are not spared."""
+    return [pid for pid in children() if not spares(pid)] if reap() else []
 
 
-def _all_end(grace_s: float, spare: int | None) -> bool:
+def _all_end(grace_s: float, spares: Callable[[int], bool]) -> bool:
     end = time.monotonic() + grace_s
-    while left := _left(spare):
+    while left := _left(spares):
         left_s = end - time.monotonic()
         if left_s <= 0:
             return False
@@ -178,13 +201,6 @@ def _wait_for_one(pids: list[int], timeout_s: float) -> None:
 
 def _all_pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def _is_marked(pid: int, wanted: bytes) -> bool:
-    try:
-        return wanted in b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
 
 
 def _has_open(pid: int, lock: Path) -> bool:

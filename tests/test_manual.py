@@ -20,8 +20,9 @@ import jobrun
 from jobrun.cli import door, waiting
 from jobrun.cli.asking import BY_FLAG
 from jobrun.errors import JobrunError
-from jobrun.model import Kind, State
-from jobrun.run.mark import variables
+from jobrun.model import Kind, NewJob, State, Terms
+from jobrun.run.mark import entry_variables, variables
+from jobrun.units import from_ms
 from jobrun.wire.messages import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,6 +183,8 @@ def _and_below(kind: type[JobrunError]) -> Iterator[type[JobrunError]]:
 
 
 def test_the_page_has_every_variable_that_a_job_finds() -> None:
+    terms = Terms(is_catchup=True)
+    job = NewJob(kind=Kind.SHELL, task="true", entry="backup", scheduled_for=from_ms(0), terms=terms)
     order = Run(
         token="t",
         job_id=1,
@@ -197,6 +200,7 @@ def test_the_page_has_every_variable_that_a_job_finds() -> None:
         cwd=None,
         umask=None,
         environment={},
+        variables=entry_variables(job, last_success_at=from_ms(0)),
     )
     found = SECTIONS["ENVIRONMENT"].partition("A job finds")[2]
 

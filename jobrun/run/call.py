@@ -15,7 +15,9 @@ from types import TracebackType
 from typing import Any
 
 from jobrun.errors import Cancelled, Interrupted, Permanent, Retry, Stopped, TimeLimit
-from jobrun.model import Ending, ErrorInfo, Outcome
+from jobrun.model import Ending, ErrorInfo, Outcome, Terms
+from jobrun.run.exits import judged
+from jobrun.run.stops import CAUSES, OUTCOMES, stopped
 from jobrun.run.target import BadTarget, resolve
 from jobrun.wire.messages import Run, Why
 
@@ -26,18 +28,9 @@ LARGEST_TEXT = 64 * 1024  # characters of a message or traceback that are kept
 
 _STOPS: dict[Why, type[Stopped]] = {
     Why.TIMEOUT: TimeLimit,
+    Why.DEADLINE: TimeLimit,
     Why.CANCELLED: Cancelled,
     Why.INTERRUPTED: Interrupted,
-}
-_OUTCOMES = {
-    Why.TIMEOUT: Outcome.TIMEOUT,
-    Why.CANCELLED: Outcome.CANCELLED,
-    Why.INTERRUPTED: Outcome.INTERRUPTED,
-}
-_CAUSES = {
-    Why.TIMEOUT: "stopped at its time limit",
-    Why.CANCELLED: "cancelled",
-    Why.INTERRUPTED: "interrupted by a shutdown",
 }
 
 
@@ -61,7 +54,7 @@ class Caller:
         except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt of a task end the task alone
             self._is_user_code = False
             _end_fork(pid, error)
-            return self._told(error)
+            return self._told(error, order.terms)
         _end_fork(pid)
         left = threading.active_count() - threads
         if left > 0:
@@ -77,7 +70,7 @@ class Caller:
             # An exception thrown into the event loop itself would break it for the next job.
             self._loop.call_soon_threadsafe(self._task.cancel)
             return
-        raise _STOPS[why](_CAUSES[why])
+        raise _STOPS[why](CAUSES[why])
 
     @property
     def is_user_code(self) -> bool:
@@ -107,7 +100,7 @@ class Caller:
         except asyncio.CancelledError:
             if self._why is None:
                 raise
-            raise _STOPS[self._why](_CAUSES[self._why]) from None
+            raise _STOPS[self._why](CAUSES[self._why]) from None
         finally:
             self._task = None
             self._end_tasks_left()
@@ -120,22 +113,22 @@ class Caller:
         if left:
             self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
-    def _told(self, error: BaseException) -> Ending:
+    def _told(self, error: BaseException, terms: Terms) -> Ending:
         """Say how a call failed, even if the error is made so that it cannot be described."""
         try:
-            return self._failed(error)
+            return self._failed(error, terms)
         except BaseException:  # noqa: BLE001 -- user code
-            outcome = Outcome.ERROR if self._why is None else _OUTCOMES[self._why]
+            outcome = Outcome.ERROR if self._why is None else OUTCOMES[self._why]
             return Ending(outcome=outcome, cause="failed with an error that cannot be described")
 
-    def _failed(self, error: BaseException) -> Ending:
+    def _failed(self, error: BaseException, terms: Terms) -> Ending:
         if isinstance(error, SystemExit):
-            exited = _exited(error)
+            exited = judged(_exited(error), terms)
             if self._why is None or exited.outcome is Outcome.OK:
                 return exited  # else it left because it was told to stop
         info = describe(error)
         if self._why is not None:
-            return Ending(outcome=_OUTCOMES[self._why], cause=_CAUSES[self._why], error=info)
+            return stopped(self._why, error=info)
         return Ending(
             outcome=Outcome.ERROR,
             cause=f"{info.type}: {_first_line(info.message)}" if info.message else info.type,

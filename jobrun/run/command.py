@@ -8,24 +8,21 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobrun import locks, procs
 from jobrun.locks.records import Record, write_record
-from jobrun.model import Ending, ErrorInfo, Kind, Outcome
-from jobrun.run.mark import variables
+from jobrun.model import Ending, ErrorInfo, Kind, Leftovers, Outcome
+from jobrun.run.exits import judged
+from jobrun.run.mark import is_kept, variables
+from jobrun.run.stops import stopped
+from jobrun.run.surroundings import as_bytes, not_entered
 from jobrun.wire.messages import Run, Why
 
 CANNOT_RUN, NOT_FOUND = 126, 127  # as the shell has it (POSIX sh, 2.8.2)
 LEFTOVER_GRACE_S = 2.0  # for what a command left behind when it ended by itself
-
-_OUTCOMES = {
-    Why.TIMEOUT: Outcome.TIMEOUT,
-    Why.CANCELLED: Outcome.CANCELLED,
-    Why.INTERRUPTED: Outcome.INTERRUPTED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +71,19 @@ class Command:
             ["/bin/sh", "-c", order.task] if order.kind is Kind.SHELL else [str(word) for word in order.args]
         )
         around = {**order.environment, **variables(order, self._place.job_file)}
-        # As bytes: the locale of the worker is not that of the caller, and might be ASCII.
-        return subprocess.Popen(
-            [_bytes(word) for word in argv],
-            cwd=None if order.cwd is None else _bytes(order.cwd),
-            umask=-1 if order.umask is None else order.umask,
-            env={_bytes(name): _bytes(value) for name, value in around.items()},
-            stdin=subprocess.DEVNULL,
-            stdout=self._place.output,
-            stderr=self._place.output,
-            start_new_session=True,
-            pass_fds=(lock,),
-        )
+        output = subprocess.DEVNULL if order.terms.discards_output else self._place.output
+        with _input(order.terms.stdin) as stdin:
+            return subprocess.Popen(
+                [as_bytes(word) for word in argv],
+                cwd=None if order.cwd is None else as_bytes(order.cwd),
+                umask=-1 if order.umask is None else order.umask,
+                env={as_bytes(name): as_bytes(value) for name, value in around.items()},
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
 
     def _watch(
         self, process: subprocess.Popen[bytes], listen: Callable[[select.poll, float | None], Why | None]
@@ -100,7 +98,7 @@ class Command:
                 if why is not None and self._why is None:
                     self._ask_to_end(process.pid, why)
                 if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                    procs.send(procs.descendants(), signal.SIGKILL)
+                    procs.send(self._tree(), signal.SIGKILL)
         finally:
             os.close(leader)
         return self._ended(process, before)
@@ -118,34 +116,47 @@ class Command:
     def _ended(self, process: subprocess.Popen[bytes], oom_before: int | None) -> Ending:
         _, status, usage = os.wait4(process.pid, 0)
         code = process.returncode = os.waitstatus_to_exitcode(status)
-        grace_s = LEFTOVER_GRACE_S if self._why is None else self._left_s() or 0
-        left = procs.end_descendants(grace_s)
-        outcome, cause = self._verdict(code, oom_before)
-        return Ending(
-            outcome=outcome,
+        note = self._end_leftovers()
+        return replace(
+            self._verdict(code, oom_before),
             exit_code=code if code >= 0 else None,
             signal=-code if code < 0 else None,
-            cause=cause,
-            note=left_behind(left) if self._why is None else None,
-            is_permanent=code in (CANNOT_RUN, NOT_FOUND),
+            note=note,
             cpu_s=usage.ru_utime + usage.ru_stime,
             peak_rss=usage.ru_maxrss * 1024,
         )
 
-    def _verdict(self, code: int, oom_before: int | None) -> tuple[Outcome, str | None]:
+    def _verdict(self, code: int, oom_before: int | None) -> Ending:
         if self._why is not None:
-            return _OUTCOMES[self._why], f"{_REASONS[self._why]}, {_in_words(code)}"
-        if code == 0:
-            return Outcome.OK, None
-        return Outcome.ERROR, _in_words(code) + killed_for_memory(-code, oom_before)
+            return stopped(self._why, how=_in_words(code))
+        cause = _in_words(code) + killed_for_memory(-code, oom_before)
+        exited = Ending(outcome=Outcome.ERROR, exit_code=code if code >= 0 else None, cause=cause)
+        return judged(exited, self._order.terms)
+
+    def _end_leftovers(self) -> str | None:
+        """End what is left of the tree, or keep it; return a note on what outlived its leader by itself."""
+        if self._why is not None:
+            procs.end_descendants(self._left_s() or 0, spares=self._is_of_another)
+            return None
+        if self._order.terms.leftovers is Leftovers.KEEP:
+            procs.reap()
+            return left_behind(len(self._tree()), "kept")
+        return left_behind(procs.end_descendants(LEFTOVER_GRACE_S, spares=self._is_of_another))
+
+    def _tree(self) -> list[int]:
+        return procs.descendants(pid for pid in procs.children() if not self._is_of_another(pid))
+
+    def _is_of_another(self, pid: int) -> bool:
+        """Say whether a child of this worker was kept by an earlier job."""
+        return is_kept(pid, self._place.attempt_lock.parent)
 
     def _not_started(self, error: OSError | ValueError) -> Ending:
         """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""
         order = self._order
         what = order.args[0] if order.args else "/bin/sh"
         if order.cwd is not None and not Path(order.cwd).is_dir():
-            cause, code = f"cannot enter directory `{order.cwd}`", CANNOT_RUN
-        elif isinstance(error, FileNotFoundError):
+            return replace(not_entered(order.cwd, error), exit_code=CANNOT_RUN)
+        if isinstance(error, FileNotFoundError):
             cause, code = f"command not found: `{what}`", NOT_FOUND
         else:
             cause, code = f"cannot run `{what}`: {getattr(error, 'strerror', error)}", CANNOT_RUN
@@ -153,26 +164,27 @@ class Command:
         return Ending(outcome=Outcome.ERROR, exit_code=code, cause=cause, error=info, is_permanent=True)
 
 
-_REASONS = {
-    Why.TIMEOUT: "stopped at its time limit",
-    Why.CANCELLED: "cancelled",
-    Why.INTERRUPTED: "interrupted by a shutdown",
-}
+def left_behind(count: int, became: str = "ended") -> str | None:
+    """Return a note on processes that outlived their job.
 
-
-def left_behind(count: int) -> str | None:
-    """Return a note on processes that outlived their job, and were ended.
-
-    >>> left_behind(1), left_behind(0)
-    ('left 1 process, ended', None)
+    >>> left_behind(1), left_behind(2, "kept"), left_behind(0)
+    ('left 1 process, ended', 'left 2 processes, kept', None)
     """
     if not count:
         return None
-    return f"left {count} process{'es' if count > 1 else ''}, ended"
+    return f"left {count} process{'es' if count > 1 else ''}, {became}"
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+@contextlib.contextmanager
+def _input(text: str | None) -> Iterator[int]:
+    """Yield a descriptor to read a text from: a file without a name, for a pipe would have to be fed."""
+    if text is None:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+        file.write(text.encode())
+        file.seek(0)
+        yield file.fileno()
 
 
 def _has_ended(leader: int) -> bool:

@@ -7,13 +7,17 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from jobrun import procs
+from jobrun.run.mark import is_kept
 
 
-def end_leftovers(grace_s: float) -> int:
-    """End all that is left below this process, and return how many processes the call had left.
+def end_leftovers(locks: Path, grace_s: float) -> int:
+    """End all that a call has left below this process, and return how many processes that were.
+
+    `locks` tells which are still here because an earlier command keeps what it leaves.
 
     multiprocessing keeps a fork server and a resource tracker, and would miss them in the next call
     if they were merely killed. The tracker goes last: it ends, and clears up, when nobody else is left.
@@ -25,7 +29,7 @@ def end_leftovers(grace_s: float) -> int:
     pid = getattr(tracker, "_pid", None)
     if pid is not None:
         gc.collect()  # what lies in cycles gives back its semaphores while there is one to take them
-    count = procs.end_descendants(grace_s, spare=pid)
+    count = procs.end_descendants(grace_s, spares=lambda child: child == pid or is_kept(child, locks))
     _stop(tracker)
     return count
 

@@ -23,7 +23,7 @@ from jobrun.locks.records import Record, write_record
 from jobrun.log import Log
 from jobrun.model import Added, Ending, Kind, NewJob
 from jobrun.paths import side_dir
-from jobrun.run import context, mark, tidy
+from jobrun.run import context, surroundings, tidy
 from jobrun.run.call import Caller
 from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
 from jobrun.run.leftovers import end_leftovers
@@ -134,7 +134,7 @@ class Worker:
         if order.token in self._unsettled:
             return  # a new dispatcher did not know yet that it has ended
         self._token = order.token
-        self._stage.open_for(order.token)
+        self._stage.open_for(order.token, discards=order.terms.discards_output)
         cpu_s = usage.cpu_s()
         self._note_begin(order.token, cpu_s)
         usage.forget_peak()  # a command's peak begins at ours too, since it begins as our fork
@@ -168,13 +168,12 @@ class Worker:
         return replace(ending, note="; ".join(filter(None, [ending.note, note])))
 
     def _call(self, order: Run, cpu_s: float) -> Ending:
-        os.environ.update(mark.variables(order, self._post.job_file))
         context.enter(self._context(order))
         self._asker = order.token
-        ending = self._caller.run(order)
+        ending = surroundings.enter(order, self._post.job_file) or self._caller.run(order)
         self._end_asking()
         tidy.put_back(self._baseline)
-        left = end_leftovers(LEFTOVER_GRACE_S)
+        left = end_leftovers(self._side / "locks", LEFTOVER_GRACE_S)
         note = "; ".join(filter(None, [ending.note, left_behind(left)]))
         return replace(ending, note=note or None, cpu_s=usage.cpu_s() - cpu_s, peak_rss=usage.peak())
 

@@ -20,15 +20,21 @@ class Stage:
         """Point 0 at nothing, and 1 and 2 at this worker's output file."""
         self._logs = logs
         self._path = logs / worker
-        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.fd = output.open_output(self._path)
         self._put_in_place()
         self._streams = _new_streams()
         self._restore_streams()
 
-    def open_for(self, token: str) -> None:
-        """Make the file findable under the name of the attempt, so that its output can be followed."""
+    def open_for(self, token: str, *, discards: bool = False) -> None:
+        """Make the file findable under the name of the attempt, so that its output can be followed.
+
+        What an attempt prints that `discards` its output goes nowhere.
+        """
         os.link(self._path, self._logs / token)
+        if discards:
+            os.dup2(self._null, 1)
+            os.dup2(self._null, 2)
 
     def close_for(self, token: str) -> Output:
         """Return what the attempt printed; what follows it live keeps the old file to read to its end."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
 import jobrun
-from jobrun import locks, worker
-from jobrun.model import Kind, Outcome
+from jobrun import locks, procs, worker
+from jobrun.model import Ending, Kind, Leftovers, Outcome, Terms
 from jobrun.paths import side_dir
 from jobrun.signals import NUDGE
 from jobrun.store.opening import make_side_folders
@@ -35,25 +37,35 @@ class Desk:
     channel: Channel
     pid: int
 
-    def order(self, task: str, *args: Any) -> str:
+    def order(self, task: str, *args: Any, **options: Any) -> str:
         """Have a function of this module run, and return the token of the attempt."""
+        return self._order(Kind.CALL, f"{__name__}:{task}", *args, **options)
+
+    def shell(self, line: str, **options: Any) -> str:
+        """Have a shell line run, and return the token of the attempt."""
+        return self._order(Kind.SHELL, line, **options)
+
+    def _order(self, kind: Kind, task: str, *args: Any, **options: Any) -> str:
         token = f"t{time.monotonic_ns()}"
-        self.channel.send(
-            Run(
-                token=token,
-                job_id=1,
-                attempt=1,
-                max_attempts=1,
-                kind=Kind.CALL,
-                task=f"{__name__}:{task}",
-                args=list(args),
-                kwargs={},
-                queue="default",
-                name=None,
-                grace_s=1.0,
-            )
+        run = Run(
+            token=token,
+            job_id=1,
+            attempt=1,
+            max_attempts=1,
+            kind=kind,
+            task=task,
+            args=list(args),
+            kwargs={},
+            queue="default",
+            name=None,
+            grace_s=1.0,
+            **options,
         )
+        self.channel.send(run)
         return token
+
+    def ending(self) -> Ending:
+        return self.hear(Ended).ending
 
     def hear(self, kind: type[Heard]) -> Heard:
         """Return the next message, which must be of one kind."""
@@ -81,7 +93,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     theirs.close()
     os.close(lock)
     yield Desk(channel=ours, pid=pid)
-    os.kill(pid, signal.SIGKILL)
+    procs.send([pid, *procs.descendants([pid])], signal.SIGKILL)
     os.waitpid(pid, 0)
     ours.close()
 
@@ -116,6 +128,16 @@ def leaves_a_thread_that_will_ask(go: str, told: str) -> None:
 
 
 def returns() -> None: ...
+
+
+def tells_where_it_runs() -> list[Any]:
+    umask = os.umask(0)
+    return [str(Path.cwd()), umask, os.environ.get("COLOUR"), "PATH" in os.environ]
+
+
+def prints_and_exits(code: int) -> NoReturn:
+    print("told")  # noqa: T201 -- it is a job
+    sys.exit(code)
 
 
 def test_a_stop_that_lies_behind_an_answer_is_heard(desk: Desk) -> None:
@@ -157,3 +179,77 @@ def test_a_thread_that_asks_when_its_call_has_ended_is_refused(desk: Desk, tmp_p
     go.touch()
 
     assert told.read_text() == "a job that has ended cannot enqueue\n"
+
+
+LEAVES_A_DAEMON = "setsid sleep 60 >/dev/null 2>&1 & echo $!"
+
+
+def test_what_a_job_keeps_survives_the_jobs_after_it(desk: Desk) -> None:
+    desk.shell(LEAVES_A_DAEMON, terms=Terms(leftovers=Leftovers.KEEP), environment=dict(os.environ))
+    kept = desk.ending()
+    desk.shell(LEAVES_A_DAEMON, environment=dict(os.environ))
+    ended = desk.ending()
+    desk.order("returns")
+    desk.ending()
+
+    assert (kept.note, ended.note) == ("left 1 process, kept", "left 1 process, ended")
+    assert procs.start_ticks(int(kept.output.head)) is not None
+    assert procs.start_ticks(int(ended.output.head)) is None
+
+
+def test_what_a_stopped_job_would_have_kept_ends_with_it(desk: Desk, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    keep = Terms(leftovers=Leftovers.KEEP)
+    token = desk.shell(
+        f"{LEAVES_A_DAEMON}; echo > {begun}; sleep 60", terms=keep, environment=dict(os.environ)
+    )
+    begun.read_text()
+    desk.channel.send(Stop(token=token, why=Why.DEADLINE))
+
+    ending = desk.ending()
+
+    assert (ending.outcome, ending.is_permanent) == (Outcome.TIMEOUT, True)
+    assert ending.cause == "stopped at its deadline, killed by SIGTERM"
+    assert procs.descendants([desk.pid]) == [desk.pid]
+
+
+def test_a_call_runs_where_its_surroundings_say_and_the_next_where_it_ran_before(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.order("tells_where_it_runs", cwd=str(tmp_path), umask=0o27, environment={"COLOUR": "blue"})
+    desk.order("tells_where_it_runs")
+
+    assert json.loads(desk.ending().result or "") == [str(tmp_path), 0o27, "blue", True]
+    assert json.loads(desk.ending().result or "") == [str(Path.cwd()), _umask(), None, True]
+
+
+def test_a_call_whose_directory_is_not_there_fails_for_good(desk: Desk) -> None:
+    desk.order("returns", cwd="/nowhere")
+
+    ending = desk.ending()
+
+    assert (ending.outcome, ending.is_permanent) == (Outcome.ERROR, True)
+    assert ending.cause == "cannot enter directory `/nowhere`"
+
+
+def test_a_call_that_discards_its_output_leaves_none_and_the_next_prints_again(desk: Desk) -> None:
+    desk.order("prints_and_exits", 0, terms=Terms(discards_output=True))
+    desk.order("prints_and_exits", 0)
+
+    assert desk.ending().output.size == 0
+    assert desk.ending().output.head == b"told\n"
+
+
+def test_a_call_ends_as_its_terms_read_its_exit_code(desk: Desk) -> None:
+    desk.order("prints_and_exits", 75, terms=Terms(skip_exit=(75,)))
+
+    ending = desk.ending()
+
+    assert (ending.outcome, ending.is_skip, ending.exit_code) == (Outcome.OK, True, 75)
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
