@@ -2,9 +2,10 @@
 
                  due later                due            claimed
      enqueue --> scheduled -------------> ready -------> running --> succeeded
-                   ^                        ^               |  |---> failed      retries used up, or permanent
-                   |   retry with back-off  |   interrupted |  |---> crashed     parked for a person
-                   `------------------------+---------------'  `---> cancelled
+                   ^                        ^               |  |---> skipped     it found nothing to do
+                   |   retry with back-off  |   interrupted |  |---> failed      no retry left, or useless
+                   `------------------------+---------------'  |---> crashed     parked for a person
+                                                               `---> cancelled
 
 This is the only place that chooses a job's next state. Nothing here looks at a clock, a file or a
 random number: they are arguments.
@@ -38,9 +39,9 @@ def settle(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement
     """
     match ending.outcome:
         case Outcome.OK:
-            return Settlement(state=State.SUCCEEDED, failures=job.failures)
+            return _ended_well(job, ending)
         case Outcome.CANCELLED:
-            return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
+            return _cancelled(job)
         case Outcome.INTERRUPTED:
             return _interrupted(job, ending, now)
         case Outcome.CRASHED:
@@ -64,9 +65,21 @@ def retry_delay_s(failures: int, *, backoff_s: float, max_backoff_s: float, spre
     return float(min(backoff_s * 2.0**doublings, max_backoff_s)) * spread
 
 
+def _ended_well(job: Job, ending: Ending) -> Settlement:
+    if not ending.is_skip:
+        return Settlement(state=State.SUCCEEDED, failures=job.failures)
+    if job.cancel_at is not None:
+        return _cancelled(job)
+    return Settlement(state=State.SKIPPED, failures=job.failures, reason=ending.cause)
+
+
+def _cancelled(job: Job) -> Settlement:
+    return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
+
+
 def _interrupted(job: Job, ending: Ending, now: datetime) -> Settlement:
     if job.cancel_at is not None:
-        return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
+        return _cancelled(job)
     return Settlement(
         state=State.READY,
         failures=job.failures,
@@ -78,7 +91,7 @@ def _interrupted(job: Job, ending: Ending, now: datetime) -> Settlement:
 
 def _crashed(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement:
     if job.cancel_at is not None:
-        return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
+        return _cancelled(job)
     failures, crashes = job.failures + 1, job.crashes + 1
     if job.on_crash is OnCrash.FAIL:
         return Settlement(state=State.FAILED, failures=failures, crashes=crashes, reason=ending.cause)
@@ -93,23 +106,27 @@ def _crashed(job: Job, ending: Ending, now: datetime, spread: float) -> Settleme
 def _failed(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement:
     failures = job.failures + 1
     if job.cancel_at is not None:
-        return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
+        return _cancelled(job)
     if ending.is_permanent or failures > job.retries:
         return Settlement(state=State.FAILED, failures=failures, reason=ending.cause)
     return _again(job, ending, now, spread, crashes=0)
 
 
 def _again(job: Job, ending: Ending, now: datetime, spread: float, *, crashes: int) -> Settlement:
-    failures = job.failures + 1
+    failures, cause = job.failures + 1, ending.cause or ending.outcome
     wait_s = ending.retry_in_s
     if wait_s is None:
         wait_s = retry_delay_s(
             failures, backoff_s=job.backoff_s, max_backoff_s=job.max_backoff_s, spread=spread
         )
+    run_at = now + timedelta(seconds=wait_s)
+    if job.deadline_at is not None and run_at >= job.deadline_at:
+        reason = f"its deadline leaves no time for a retry: {cause}"
+        return Settlement(state=State.FAILED, failures=failures, crashes=crashes, reason=reason)
     return Settlement(
         state=State.SCHEDULED if wait_s > 0 else State.READY,
         failures=failures,
         crashes=crashes,
-        run_at=now + timedelta(seconds=wait_s),
-        reason=f"retry {failures} of {job.retries}: {ending.cause or ending.outcome}",
+        run_at=run_at,
+        reason=f"retry {failures} of {job.retries}: {cause}",
     )

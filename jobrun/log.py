@@ -6,6 +6,8 @@ import contextlib
 import os
 from datetime import datetime
 
+from jobrun.errors import JobrunError
+
 
 class Log:
     """The log of one process; it keeps its own descriptor, since a job may close or move 2."""
@@ -19,10 +21,11 @@ class Log:
         when = datetime.now().astimezone().isoformat(" ", "seconds")
         self._write(f"{when} jobrun[{os.getpid()}] {self._who}: {_visible(text)}\n")
 
-    def refuse(self, message: str, hint: str | None) -> None:
+    def refuse(self, error: JobrunError) -> None:
         """Say to the person who started us why nothing begins, as any command would."""
-        hints = f"hint: {_visible(hint)}\n" if hint else ""
-        self._write(f"jobrun: {_visible(message)}\n{hints}")
+        hint = () if error.hint is None else (f"hint: {error.hint}",)
+        told = (f"jobrun: {error.message}", *error.details, *hint)
+        self._write("".join(f"{_visible(line)}\n" for line in told))
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):

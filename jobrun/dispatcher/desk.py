@@ -56,7 +56,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         store = open_store(settings.path, create=True, patience_s=PATIENCE_S)
         check_for_workers(settings.path)
     except JobrunError as error:
-        log.refuse(error.message, error.hint)
+        log.refuse(error)
         return error.exit_code
     if store.created:
         log.say(f"made a job file at {settings.path}")
@@ -228,7 +228,7 @@ class Desk:
         for job in self._store.endings.running([seat.name]):
             is_begun = record is not None and record.token == job.token
             used_s = monotonic - record.began if record is not None and is_begun else 0.0
-            seat.begin(job, monotonic=monotonic, used_s=used_s)
+            seat.begin(job, now=self._world.now(), monotonic=monotonic, used_s=used_s)
 
     def _dismiss(self, gone: Gone) -> None:
         seat = self._seats.pop(gone.name)
@@ -239,12 +239,18 @@ class Desk:
     def _hand_out(self, job: Job) -> None:
         assert job.worker is not None
         seat = self._seats[job.worker]
-        seat.begin(job, monotonic=self._world.monotonic())
+        seat.begin(job, now=self._world.now(), monotonic=self._world.monotonic())
         self._send(seat, self._order(job))
 
     def _order(self, job: Job) -> Run:
         captured = {} if job.environment is None else self._environment(job.environment)
-        return order_of(job, grace_s=self._settings.grace_s, environment=captured)
+        row = None if job.entry is None else self._store.entries.get(job.entry)
+        return order_of(
+            job,
+            grace_s=self._settings.grace_s,
+            environment=captured,
+            last_success_at=None if row is None else row.last_success_at,
+        )
 
     def _look_for_cancels(self) -> None:
         orders = self._store.endings.to_cancel()

@@ -46,7 +46,7 @@ class Limits:
         monotonic = self._world.monotonic()
         for seat in seats:
             if seat.due_at is not None and monotonic >= seat.due_at:
-                self._stop(seat, Why.TIMEOUT)
+                self._stop(seat, seat.due_for)
             if self._drain_until is not None and monotonic >= self._drain_until:
                 self._stop(seat, Why.INTERRUPTED)
             if seat.kill_at is not None and monotonic >= seat.kill_at:

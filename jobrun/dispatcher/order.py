@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from jobrun.model import Job
+from jobrun.run.mark import entry_variables
 from jobrun.wire.messages import Run
 
 
-def order_of(job: Job, *, grace_s: float, environment: dict[str, str]) -> Run:
-    """Return the order to run a claimed job in its captured environment (empty for calls)."""
+def order_of(
+    job: Job, *, grace_s: float, environment: dict[str, str], last_success_at: datetime | None
+) -> Run:
+    """Return the order to run a claimed job, in its captured environment and with what its entry tells it."""
     assert job.token is not None
     return Run(
         token=job.token,
@@ -21,7 +26,9 @@ def order_of(job: Job, *, grace_s: float, environment: dict[str, str]) -> Run:
         queue=job.queue,
         name=job.name,
         grace_s=grace_s,
-        cwd=job.cwd,
+        cwd=job.cwd or None,
         umask=job.umask,
         environment=environment,
+        variables=entry_variables(job, last_success_at),
+        terms=job.terms,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from jobrun.model import Job, Kind
 from jobrun.wire.channel import Channel
@@ -21,7 +22,8 @@ class Seat:
     channel: Channel
     job: Job | None = None
     is_greeted: bool = False  # it has answered this dispatcher, so we know what it does
-    due_at: float | None = None  # the job's time limit
+    due_at: float | None = None  # the job's time limit, or its deadline
+    due_for: Why = Why.TIMEOUT  # which of the two
     why: Why | None = None  # it was told to end
     kill_at: float | None = None
     is_doomed: bool = False  # its kill was asked for; it gets no further job
@@ -37,12 +39,18 @@ class Seat:
     def runs(self, token: str) -> bool:
         return self.job is not None and self.job.token == token
 
-    def begin(self, job: Job, *, monotonic: float, used_s: float = 0.0) -> None:
+    def begin(self, job: Job, *, now: datetime, monotonic: float, used_s: float = 0.0) -> None:
         """Take a job; `used_s` of its time are over already when a new dispatcher finds it running."""
         self.job = job
         self.why = None
         self.kill_at = None
-        self.due_at = None if job.timeout_s is None else monotonic + max(job.timeout_s - used_s, 0.0)
+        self.due_at, self.due_for = None, Why.TIMEOUT
+        if job.timeout_s is not None:
+            self.due_at = monotonic + max(job.timeout_s - used_s, 0.0)
+        if job.deadline_at is not None:
+            deadline = monotonic + max((job.deadline_at - now).total_seconds(), 0.0)
+            if self.due_at is None or deadline <= self.due_at:
+                self.due_at, self.due_for = deadline, Why.DEADLINE
 
     def end(self) -> None:
         """Be rid of the job."""

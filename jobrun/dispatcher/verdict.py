@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 from jobrun import procs
 from jobrun.model import Ending, Outcome, Output
+from jobrun.run.stops import stopped
 from jobrun.wire.messages import Gone, Why
-
-_KILLED = {
-    Why.TIMEOUT: (Outcome.TIMEOUT, "killed at its time limit, after the grace"),
-    Why.CANCELLED: (Outcome.CANCELLED, "cancelled, and killed after the grace"),
-    Why.INTERRUPTED: (Outcome.INTERRUPTED, "interrupted by a shutdown, and killed after the grace"),
-}
-
 
 NEVER_BEGAN = Ending(outcome=Outcome.INTERRUPTED, cause="its worker ended before it began")
 
@@ -22,16 +17,18 @@ NEVER_BEGAN = Ending(outcome=Outcome.INTERRUPTED, cause="its worker ended before
 def of_death(gone: Gone, why: Why | None, *, is_stopping: bool, output: Output) -> Ending:
     """Return the ending of the attempt that a dead worker ran; `why` if we had it killed."""
     code = os.waitstatus_to_exitcode(gone.status)
-    outcome, cause = Outcome.CRASHED, _in_words(code, out_of_memory=gone.out_of_memory)
+    cause = _in_words(code, out_of_memory=gone.out_of_memory)
+    ending = Ending(outcome=Outcome.CRASHED, cause=cause)
     if why is not None:
-        outcome, cause = _KILLED[why]
+        ending = stopped(why, how="killed after the grace")
     elif is_stopping:
-        outcome, cause = Outcome.INTERRUPTED, f"worker ended during the shutdown: {cause}"
-    return Ending(
-        outcome=outcome,
+        ending = replace(
+            ending, outcome=Outcome.INTERRUPTED, cause=f"worker ended during the shutdown: {cause}"
+        )
+    return replace(
+        ending,
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
-        cause=cause,
         cpu_s=gone.cpu_s,
         peak_rss=gone.peak_rss,
         output=output,

@@ -392,7 +392,7 @@ def test_a_job_over_its_time_is_told_to_end_and_killed_after_the_grace(
     assert scene.told() == [Kill(name="w1")]
     scene.bury(worker, last_token=order.token)
     scene.step()
-    assert scene.job(job_id).reason == "killed at its time limit, after the grace"
+    assert scene.job(job_id).reason == "stopped at its time limit, killed after the grace"
     assert scene.store.ledger.attempts(job_id)[0].ending.outcome is Outcome.TIMEOUT
 
 

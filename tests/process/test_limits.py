@@ -76,7 +76,7 @@ def test_a_call_that_does_not_end_is_killed_after_the_grace(site: Site, task: st
 
     job = site.wait(job_id)
 
-    assert (job.state, job.reason) == (State.FAILED, "killed at its time limit, after the grace")
+    assert (job.state, job.reason) == (State.FAILED, "stopped at its time limit, killed after the grace")
     assert len(eventually(group.workers)) == 2
     assert len(site.alive()) == 4, "supervisor, dispatcher and two workers"
     (site.folder / "go").touch()
