@@ -18,7 +18,7 @@ FLOORS = [
     {"model", "units", "paths", "private"},
     {"lifecycle", "when", "requests", "payload"},
     {"locks", "bell", "signals", "procs", "zone", "log", "wire"},
-    {"store", "run"},
+    {"store", "run", "messenger"},
     {"dispatcher", "worker", "actions"},
     {"supervisor"},
     {"cli", "api"},
@@ -34,9 +34,11 @@ HOMES = {
     "sqlite3": {"store"},
     "filelock": {"locks"},
     "fcntl": {"locks"},
-    "subprocess": {"run/command.py", "cli/checking.py"},
+    "subprocess": {"run/command.py", "cli/checking.py", "scheduler/courier.py"},
     "ctypes": {"bell.py", "procs.py", "run/output.py"},
     "asyncio": {"run/call.py"},
+    "urllib": {"messenger.py"},
+    "ssl": {"messenger.py"},
     "socket": {"notify.py", "wire/channel.py", "supervisor/crew.py", "supervisor/house.py"},
 }
 # What would run bytes that it reads, or has no place in one small package.
