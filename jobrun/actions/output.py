@@ -66,18 +66,25 @@ def follow(store: Store, job_id: int, write: Write, *, tell: Tell, lines: int | 
 
     Begins with the running or last attempt (its last `lines`, if given). `tell` hears of each change.
     """
+    told = None
+    for job in looks(store, job_id, write, lines=lines):
+        if (job.state, job.attempt) != told:
+            tell(job)
+            told = (job.state, job.attempt)
+    return job
+
+
+def looks(store: Store, job_id: int, write: Write, *, lines: int | None = None) -> Iterator[Job]:
+    """Do the same, and yield the job at each look, so that the caller can look at other things, too."""
     job = get(store, job_id)
     with listening(side_dir(store.path), Tone.DONE) as bell, _Follower(store, job, write, lines) as follower:
-        told = None
         while True:
             bell.drain()
             job = get(store, job_id)
             follower.look(job)
-            if (job.state, job.attempt) != told:
-                tell(job)
-                told = (job.state, job.attempt)
+            yield job
             if job.state.is_final:
-                return job
+                return
             bell.wait(GROWTH_S if job.state is State.RUNNING else LOOK_S)
 
 

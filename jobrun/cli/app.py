@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from jobrun.cli.commands import acting, following, looking, working
+from jobrun.cli.commands import acting, cron, entries, following, looking, working
 from jobrun.cli.options import meant
 from jobrun.errors import UsageError
 
 # What typer raises for words that make no sense; from 0.26 on click is a part of typer.
 _Misuse: type[Exception] = typer.BadParameter.__mro__[1]
 
-app = typer.Typer(
-    name="jobrun",
-    add_completion=False,  # its installer edits shell start files
-    pretty_exceptions_enable=False,  # they show source lines, and what is literal in them
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+
+def _typer(name: str) -> typer.Typer:
+    return typer.Typer(
+        name=name,
+        add_completion=False,  # its installer edits shell start files
+        pretty_exceptions_enable=False,  # they show source lines, and what is literal in them
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+app = _typer("jobrun")
+cron_app = _typer("cron")
 
 
 def run(argv: list[str], db: Path | None) -> int:
@@ -29,8 +36,11 @@ def run(argv: list[str], db: Path | None) -> int:
 
     Raises `JobrunError`; words that make no sense are a `UsageError`.
     """
-    group = typer.main.get_command(app)
-    _refuse_unknown_verb(argv, [info.name or "" for info in app.registered_commands])
+    _refuse_unknown_verb(argv)
+    if argv[:1] == ["cron"]:
+        argv = ["cron", *_with_verb_of_cron(argv[1:])]
+    group: Any = typer.main.get_command(app)
+    group.commands = {verb: group.commands[verb] for verb in _ORDER}  # typer lists groups first
     try:
         with group.make_context("jobrun", list(argv), obj=db) as ctx:
             return int(group.invoke(ctx) or 0)
@@ -63,9 +73,20 @@ def _enqueue() -> int:
     raise AssertionError("the door answers enqueue before typer is loaded; here it only stands in the list")
 
 
+_ORDER: list[str] = []  # of the verbs on the help page
+
+
 def _add(verb: str, function: Callable[..., int], *examples: str) -> None:
-    epilog = "\b\nExamples:\n" + "\n".join(f"  jobrun {example}" for example in examples)
-    app.command(verb, epilog=epilog if examples else None)(function)
+    _ORDER.append(verb)
+    app.command(verb, epilog=_epilog(examples) if examples else None)(function)
+
+
+def _add_to_cron(verb: str, function: Callable[..., int], *examples: str) -> None:
+    cron_app.command(verb, epilog=_epilog(examples))(function)
+
+
+def _epilog(examples: Sequence[str]) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  jobrun {example}" for example in examples)
 
 
 _add("enqueue", _enqueue)
@@ -75,6 +96,58 @@ _add(
     "worker -n 4                  four workers for all queues",
     "worker -Q mail -Q reports    for two queues",
     "worker --burst               leave when nothing is due",
+    "worker --cron jobs.toml      and make jobs by a table",
+)
+_ORDER.append("cron")
+app.add_typer(
+    cron_app,
+    name="cron",
+    help="Run jobs by a table, as crond does.\n\n`jobrun cron FILE` is `jobrun cron run FILE`.",
+    epilog=_epilog(
+        [
+            "cron jobs.toml               schedule and run",
+            "cron check jobs.toml         what is wrong or odd about the table",
+            "cron next jobs.toml          what it runs next",
+        ]
+    ),
+)
+_add_to_cron(
+    "run",
+    working.cron,
+    "cron run jobs.toml           with as many workers as there are cores",
+    "cron run -n 0 jobs.toml      only schedule; `jobrun worker` runs the jobs",
+)
+_add_to_cron(
+    "check",
+    cron.check,
+    "cron check jobs.toml             all that is wrong, each with its line",
+    "cron check jobs.toml --strict    also leave with 1 for a remark",
+)
+_add_to_cron(
+    "next",
+    cron.next_,
+    "cron next jobs.toml              the next ten runs",
+    "cron next jobs.toml backup -n 3  of one entry",
+    "cron next jobs.toml --from '2027-03-28 00:00' --json",
+)
+_add_to_cron(
+    "trigger",
+    entries.trigger,
+    "cron trigger jobs.toml backup           now, by the workers",
+    "cron trigger jobs.toml backup --fg      now, before your eyes",
+)
+_add_to_cron(
+    "pause",
+    entries.pause,
+    "cron pause backup --for 2h",
+    "cron pause backup --until 'tomorrow 06:30'",
+)
+_add_to_cron("resume", entries.resume, "cron resume backup")
+_add_to_cron(
+    "explain",
+    cron.explain,
+    "cron explain '15 2 * * MON-FRI'",
+    "cron explain '0 9 L * *' --timezone Europe/Berlin",
 )
 _add("status", looking.status, "status", "status --json")
 _add(
@@ -115,9 +188,23 @@ _add("wait", following.wait, "wait 12 && echo done", "wait 12 13 14 --timeout 5m
 _add("workers", looking.workers, "workers", "workers --json")
 
 
-def _refuse_unknown_verb(argv: Sequence[str], known: Sequence[str]) -> None:
-    if argv and not argv[0].startswith("-") and argv[0] not in known:
-        raise UsageError(f"unknown command `{argv[0]}`", hint=meant(argv[0], list(known), ", ".join(known)))
+def _refuse_unknown_verb(argv: Sequence[str]) -> None:
+    if argv and not argv[0].startswith("-") and argv[0] not in _ORDER:
+        raise UsageError(f"unknown command `{argv[0]}`", hint=meant(argv[0], _ORDER, ", ".join(_ORDER)))
+
+
+def _with_verb_of_cron(words: Sequence[str]) -> Sequence[str]:
+    """Return what follows `cron` with its verb, which goes without saying before a table and its options."""
+    if not words:
+        hint = "`jobrun cron jobs.toml` schedules and runs, `jobrun cron --help` shows more"
+        raise UsageError("cron needs a table or a verb", hint=hint)
+    first, known = words[0], [info.name or "" for info in cron_app.registered_commands]
+    if first in {"-h", "--help", *known}:
+        return words
+    if first.startswith("-") or "/" in first or "." in first or os.path.lexists(first):
+        return ["run", *words]
+    hint = meant(first, known, f"{', '.join(known)}, or a table such as jobs.toml")
+    raise UsageError(f"unknown command `cron {first}`", hint=hint)
 
 
 def _usage_error(misuse: Any, argv: Sequence[str]) -> UsageError:
@@ -125,6 +212,11 @@ def _usage_error(misuse: Any, argv: Sequence[str]) -> UsageError:
     close = getattr(misuse, "possibilities", None)
     said = misuse.message if close else misuse.format_message()
     message = " ".join(said.replace("'", "`").split()).rstrip(".")
-    verb = f"jobrun {argv[0]}" if argv and not argv[0].startswith("-") else "jobrun"
-    hint = f"did you mean `{close[0]}`?" if close else f"`{verb} --help` shows what there is"
+    hint = f"did you mean `{close[0]}`?" if close else f"`{_called(argv)} --help` shows what there is"
     return UsageError(message[:1].lower() + message[1:], hint=hint)
+
+
+def _called(argv: Sequence[str]) -> str:
+    """Return the command without its words, as `jobrun cron check`."""
+    words = argv[: 2 if argv[:1] == ["cron"] else 1]
+    return " ".join(["jobrun", *(word for word in words if not word.startswith("-"))])

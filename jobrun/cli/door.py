@@ -53,7 +53,7 @@ def _dispatch(words: list[str], db: Path | None) -> int:
 
         return enqueue(words[1:], db)
     if words[:1] == ["help"]:
-        return _dispatch([*words[1:2], "--help"], db)
+        return _dispatch([*words[1:], "--help"], db)
     from jobrun.cli.app import run as others  # noqa: PLC0415 -- typer is loaded for them alone
 
     return others(words, db)

@@ -59,8 +59,8 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 
 def _add(request: Request, job: NewJob, path: Path, caller: Caller) -> Added:
-    with _uninterrupted(), open_store(path, create=True) as store:
-        _tell_created(store)
+    with uninterrupted(), open_store(path, create=True) as store:
+        tell_created(store)
         [added] = store.intake.add([job], now=caller.now)
         if request.json:
             from jobrun.cli.jsonout import dump, job_object  # noqa: PLC0415 -- for programs alone
@@ -75,7 +75,7 @@ def _add(request: Request, job: NewJob, path: Path, caller: Caller) -> Added:
             _remark(f"already queued as job {added.id}; nothing was added")
         elif job.run_at is not None and job.run_at < caller.now:
             _remark(f"{_instant(job)} is in the past: runs now")
-        _answer(answer, f"job {added.id} is queued all the same")
+        answer_with(answer, f"job {added.id} is queued all the same")
     return added
 
 
@@ -87,8 +87,8 @@ def _add_batch(request: Request, path: Path, caller: Caller) -> int:
     if not jobs:
         raise NotDone(f"`{request.batch}` asks for no job")
     added: list[Added] = []
-    with _uninterrupted(), open_store(path, create=True) as store:
-        _tell_created(store)
+    with uninterrupted(), open_store(path, create=True) as store:
+        tell_created(store)
         for start in range(0, len(jobs), batch.CHUNK):
             try:
                 added += store.intake.add(jobs[start : start + batch.CHUNK], now=caller.now)
@@ -96,7 +96,7 @@ def _add_batch(request: Request, path: Path, caller: Caller) -> int:
                 if added:
                     error.message += f"; the first {len(added)} of {len(jobs)} jobs are queued"
                 raise
-        _answer(_batch_echo(request, added, store), f"all {len(added)} jobs are queued")
+        answer_with(_batch_echo(request, added, store), f"all {len(added)} jobs are queued")
     return 0
 
 
@@ -144,7 +144,7 @@ def _literal(value: object) -> str:
     return repr(value)
 
 
-def _tell_created(store: Store) -> None:
+def tell_created(store: Store) -> None:
     if store.created:
         _remark(f"new job file at {store.path}")
 
@@ -153,7 +153,7 @@ def _remark(text: str) -> None:
     sys.stderr.write(f"jobrun: {safe_line(text)}\n")
 
 
-def _answer(text: str, and_yet: str) -> None:
+def answer_with(text: str, and_yet: str) -> None:
     """Print the answer; if nobody takes it, the error says what holds nevertheless."""
     try:
         sys.stdout.write(f"{text}\n")
@@ -165,7 +165,7 @@ def _answer(text: str, and_yet: str) -> None:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Let ^C wait, so that either an id is printed and the job is there, or neither."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

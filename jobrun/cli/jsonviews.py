@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from typing import Any
 
 from jobrun.actions.acting import Changed
+from jobrun.actions.entries import Coming
 from jobrun.actions.looking import Inspection, Overview, WorkerView
+from jobrun.cli import tables
 from jobrun.cli.jsonout import attempt_object, job_object
+from jobrun.cron.words import EntryRow
 from jobrun.units import rfc3339
 
 
@@ -60,3 +64,33 @@ def changed_object(verb: str, changed: Changed) -> dict[str, Any]:
             {"id": each.job.id, "state": each.job.state, "why": each.why} for each in changed.refused
         ],
     }
+
+
+def coming_object(each: Coming, here: tzinfo) -> dict[str, Any]:
+    """Return a run to come: `at` in UTC, `local` with the offset of the entry's zone."""
+    return {
+        "entry": each.entry.name,
+        "at": rfc3339(each.occurrence.at),
+        "local": each.occurrence.local.isoformat(timespec="seconds"),
+        "task": each.entry.task,
+        "note": tables.note(each, here) or None,
+    }
+
+
+def entry_object(row: EntryRow) -> dict[str, Any]:
+    return {
+        "entry": row.name,
+        "table": row.table,
+        "schedule": row.schedule_text,
+        "is_enabled": row.is_enabled,
+        "paused_at": _time(row.paused_at),
+        "paused_until": _time(row.paused_until),
+        "failing_since": _time(row.failing_since),
+        "failed_runs": row.failed_runs,
+        "last_success_at": _time(row.last_success_at),
+        "removed_at": _time(row.removed_at),
+    }
+
+
+def _time(instant: datetime | None) -> str | None:
+    return None if instant is None else rfc3339(instant)

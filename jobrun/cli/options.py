@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jobrun.cli import unitfiles
+from jobrun.cli.caller import zone
+from jobrun.cli.place import utc_now
 from jobrun.errors import NoSuchJob, UsageError
 from jobrun.model import State
 from jobrun.requests import check_name
 from jobrun.units import parse_duration
+from jobrun.when import parse_when
 
 MAX_ID = 2**63 - 1  # of SQLite
 MAX_GLOB = 256  # characters
@@ -67,20 +72,31 @@ def glob(text: str) -> str:
     return text
 
 
-def whole(option: str, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from 1 to `most`.
+def whole(option: str, most: int, *, least: int = 1) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`.
 
     >>> whole("--workers", 256)("4")
     4
     """
 
     def number(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most:
+        if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
             return int(text)
         upto = f" to {most}" if most <= MAX_LIMIT else ""
-        raise UsageError(f"{option} is a whole number from 1{upto}, not `{text}`")
+        raise UsageError(f"{option} is a whole number from {least}{upto}, not `{text}`")
 
     return number
+
+
+def when(text: str) -> datetime:
+    """Read a time, of today or tomorrow in the zone of the caller."""
+    return parse_when(text, utc_now(), zone())
+
+
+def entry_name(text: str) -> str:
+    """Read a name that an entry of a table can have."""
+    check_name("entry", text)
+    return text
 
 
 def queue_name(text: str) -> str:
@@ -175,6 +191,20 @@ Workers = Annotated[
         help="Workers (default: as many as cores).",
     ),
 ]
+CronWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        "-n",
+        metavar="N",
+        parser=whole("-n", MAX_WORKERS, least=0),
+        help="Workers (default: as many as cores; 0: only schedule).",
+    ),
+]
+CronTable = Annotated[
+    Path | None,
+    typer.Option("--cron", metavar="FILE", help="Also make jobs of this table when they fall due."),
+]
 Queues = Annotated[
     list[str] | None,
     typer.Option(
@@ -205,3 +235,44 @@ ImportPaths = Annotated[
     list[Path] | None,
     typer.Option("--path", metavar="DIR", help="Where jobs are imported from (repeatable; default: here)."),
 ]
+TableFile = Annotated[Path, typer.Argument(metavar="FILE", help="The table, as jobs.toml.")]
+EntryName = Annotated[str, typer.Argument(metavar="NAME", parser=entry_name, help="The entry.")]
+EntryNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME...]", parser=entry_name, help="These entries; none: all that are enabled."),
+]
+JobOrEntry = Annotated[str, typer.Argument(metavar="ID|NAME", help="A job, or an entry of a table.")]
+Expression = Annotated[str, typer.Argument(metavar="'EXPR'", help="A schedule, in quotes.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Leave with 1 if there is a remark.")]
+Rows = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", "-n", metavar="N", parser=whole("-n", MAX_LIMIT), help="Show N runs (default: 10)."
+    ),
+]
+From = Annotated[
+    datetime | None,
+    typer.Option("--from", metavar="WHEN", parser=when, help="From then on (default: now)."),
+]
+At = Annotated[
+    datetime | None, typer.Option("--at", metavar="WHEN", parser=when, help="What became of the run at WHEN.")
+]
+Zone = Annotated[
+    str | None, typer.Option("--timezone", metavar="ZONE", help="As Europe/Berlin (default: the host's).")
+]
+For = Annotated[
+    float | None, typer.Option("--for", metavar="DUR", parser=duration, help="It ends after DUR by itself.")
+]
+Until = Annotated[
+    datetime | None, typer.Option("--until", metavar="WHEN", parser=when, help="It ends at WHEN by itself.")
+]
+Foreground = Annotated[
+    bool, typer.Option("--fg", help="Run it here and now, show what it prints, leave with its exit code.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the id alone.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for it and leave with its exit code.")]
+AService = Annotated[unitfiles.Service, typer.Argument(metavar="worker|cron", help="Which service.")]
+ServiceTable = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="The table of cron (default: the usual jobs.toml).")
+]
+OfUser = Annotated[bool, typer.Option("--user", help="For your own systemd, not for that of the host.")]

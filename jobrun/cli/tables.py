@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 
+from jobrun.actions.entries import Coming
 from jobrun.actions.looking import WorkerView
 from jobrun.cli import render
 from jobrun.cli.human import distance
@@ -32,6 +33,13 @@ _WORKER_COLUMNS = (
     Column(title="task", may_shrink=True),
     Column(title="for"),
 )
+_COMING_COLUMNS = (
+    Column(title="local time"),
+    Column(title="in", is_number=True),
+    Column(title="entry", may_shrink=True),
+    Column(title="task", may_shrink=True),
+    Column(title="note", may_shrink=True),
+)
 
 
 def jobs(found: Sequence[Job], now: datetime) -> None:
@@ -42,6 +50,44 @@ def jobs(found: Sequence[Job], now: datetime) -> None:
 def workers(found: Sequence[WorkerView], now: datetime) -> None:
     """Print workers, one a line."""
     render.table(_WORKER_COLUMNS, [_worker_row(worker, now) for worker in found])
+
+
+def coming(found: Sequence[Coming], now: datetime, here: tzinfo) -> None:
+    """Print what falls due, one run a line; `here` is the zone that goes without saying."""
+    has_seconds = any(each.occurrence.at.second for each in found)
+    form = "%a %Y-%m-%d %H:%M:%S %Z" if has_seconds else "%a %Y-%m-%d %H:%M %Z"
+    rows = [
+        [
+            f"{each.occurrence.local:{form}}",
+            _until(each.occurrence.at, now),
+            each.entry.name,
+            each.entry.task,
+            note(each, here),
+        ]
+        for each in found
+    ]
+    render.table(_COMING_COLUMNS, rows)
+
+
+def note(each: Coming, here: tzinfo) -> str:
+    """Return in one line what is particular about a run to come."""
+    entry, moved, at = each.entry, each.occurrence.moved_from, each.occurrence.at
+    parts = []
+    if not entry.is_enabled:
+        parts.append("disabled")
+    if each.row is not None and each.row.is_paused_at(at):
+        until = each.row.paused_until
+        parts.append(
+            "paused" if until is None else f"paused until {until.astimezone(entry.zone):%d %b %H:%M}"
+        )
+    if moved is not None:
+        form = "%H:%M" if moved.date() == each.occurrence.local.date() else "%Y-%m-%d %H:%M"
+        parts.append(f"from {moved:{form}}: the clocks go forward")
+    if entry.jitter_s:
+        parts.append(f"up to {format_duration(entry.jitter_s)} later")
+    if entry.zone_name != str(here):
+        parts.append(entry.zone_name)
+    return "; ".join(parts)
 
 
 def why(job: Job) -> str:
@@ -98,3 +144,7 @@ def _worker_row(worker: WorkerView, now: datetime) -> list[str]:
         job.task if job else "",
         format_duration((now - job.started_at).total_seconds()) if job and job.started_at else "",
     ]
+
+
+def _until(at: datetime, now: datetime) -> str:
+    return distance(at, now).removeprefix("in ")

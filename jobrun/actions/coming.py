@@ -1,0 +1,49 @@
+"""What falls due next, of all entries of a table together."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from jobrun.actions.entries import Coming
+from jobrun.cron.occurrences import upcoming
+from jobrun.cron.words import Dst, Entry, EntryRow, Every, Occurrence, Schedule
+
+
+class _Rhythm(NamedTuple):
+    """What entries that always fall due together have in common; it is computed once for all of them."""
+
+    schedule: Schedule
+    zone_name: str
+    dst: Dst
+    anchor: datetime | None
+
+
+def coming(entries: Iterable[Entry], rows: Mapping[str, EntryRow], after: datetime) -> Iterator[Coming]:
+    """Yield what falls due later than `after`, in order.
+
+    Intervals are counted from where a scheduler began to count them, or else from `after`.
+    """
+    together: dict[_Rhythm, list[Entry]] = {}
+    for entry in entries:
+        together.setdefault(_rhythm(entry, rows.get(entry.name)), []).append(entry)
+    streams = [_occurrences(rhythm, group, after) for rhythm, group in together.items()]
+    for occurrence, group in heapq.merge(*streams, key=lambda found: found[0].at):
+        for entry in group:
+            yield Coming(entry=entry, occurrence=occurrence, row=rows.get(entry.name))
+
+
+def _rhythm(entry: Entry, row: EntryRow | None) -> _Rhythm:
+    is_counted = isinstance(entry.schedule, Every) and row is not None
+    is_same = row is not None and row.schedule_text == entry.schedule_text
+    anchor = row.anchor if row is not None and is_counted and is_same else None
+    return _Rhythm(entry.schedule, entry.zone_name, entry.dst, anchor)
+
+
+def _occurrences(
+    rhythm: _Rhythm, group: list[Entry], after: datetime
+) -> Iterator[tuple[Occurrence, list[Entry]]]:
+    for occurrence in upcoming(group[0], after, anchor=rhythm.anchor):
+        yield occurrence, group

@@ -1,0 +1,72 @@
+"""Running an entry before one's eyes: a group of one worker that serves its job alone, and dies with us."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+from jobrun.actions import entries, output, waiting
+from jobrun.cli import render
+from jobrun.cli.enqueue import tell_created, uninterrupted
+from jobrun.cli.place import utc_now
+from jobrun.cli.printing import Printer, tell_change
+from jobrun.cli.waiting import own_errors
+from jobrun.cron.words import Entry
+from jobrun.errors import NotDone
+from jobrun.model import Job, State
+from jobrun.signals import Signals
+from jobrun.store import Store, open_store
+from jobrun.supervisor import Settings, run
+from jobrun.supervisor.forking import fork
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_here(path: Path, entry: Entry) -> int:
+    """Run an entry as a worker would, show what it prints, and return its exit code.
+
+    The first ^C cancels the job, the second leaves it to its end. There is one attempt: nobody waits
+    at a terminal for a retry.
+    """
+    queue = f"foreground-{os.getpid()}"
+    with own_errors():
+        with uninterrupted(), open_store(path, create=True) as store:
+            tell_created(store)
+            job_id = entries.trigger(store, replace(entry, queue=queue, retries=0), now=utc_now())
+        render.remark(f"[job {job_id} runs here; ^C cancels it]")
+        signals = Signals(_ENDING)
+        settings = Settings(path=path, workers=1, queues=(queue,), burst=True)
+        group = fork(lambda: run(settings), let_go=_nothing, stacks_fd=2)
+        with open_store(path) as store:
+            return waiting.exit_code([_followed(store, job_id, signals, group)])
+
+
+def _followed(store: Store, job_id: int, signals: Signals, group: int) -> Job:
+    """Pass on what the job prints until it has ended; return it then."""
+    asked, is_over = 0, False
+    for job in output.looks(store, job_id, Printer(raw=False)):
+        if came := len(signals.take()):
+            asked += came
+            if asked > 1:
+                raise KeyboardInterrupt
+            store.orders.cancel(job_id, now=utc_now())
+        is_over = is_over or os.waitpid(group, os.WNOHANG)[0] == group
+        if is_over and job.state in {State.SCHEDULED, State.READY}:
+            _give_up(store, job_id)
+    if not is_over:
+        os.waitpid(group, 0)
+    tell_change(job)
+    return job
+
+
+def _give_up(store: Store, job_id: int) -> None:
+    """Cancel a job whose group is gone before it ran; it may have ended while we looked."""
+    after = store.orders.cancel(job_id, now=utc_now())
+    if after is None or after.state is State.CANCELLED:
+        raise NotDone(f"job {job_id} could not be run here, and is cancelled")
+
+
+def _nothing() -> None:
+    """Close nothing: the child of ours has no siblings."""
