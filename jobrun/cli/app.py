@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from jobrun.cli.commands import acting, cron, entries, following, looking, working
+from jobrun.cli.commands import acting, cron, entries, following, looking, units, working
 from jobrun.cli.options import meant
 from jobrun.errors import UsageError
 
@@ -186,6 +186,12 @@ _add(
 )
 _add("wait", following.wait, "wait 12 && echo done", "wait 12 13 14 --timeout 5m")
 _add("workers", looking.workers, "workers", "workers --json")
+_add(
+    "systemd",
+    units.systemd,
+    "systemd cron                 the unit of a scheduler for this host",
+    "systemd worker --user        of workers for you alone",
+)
 
 
 def _refuse_unknown_verb(argv: Sequence[str]) -> None:
