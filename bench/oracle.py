@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from jobrun.cron.clocks import Change, change_between
+from jobrun.cron.clocks import Change, changes
 from jobrun.cron.fields import parse_expression
 from jobrun.cron.occurrences import LARGEST_SHIFT, next_occurrence
 from jobrun.cron.words import Expression
@@ -192,7 +192,7 @@ def judge(
     ours, theirs = answers
     until = max(each for each in (ours and ours.at, theirs, after) if each)
     right = next_run(text, zone, after.replace(second=0), until)
-    near = [change for change in changes(zone.key) if after - 2 * DAY < change.at <= until + DAY]
+    near = [change for change in changes_of(zone.key) if after - 2 * DAY < change.at <= until + DAY]
     case = Case(text=text, zone=zone, after=after, theirs=theirs, changes=tuple(near))
     fault = next((name for name, explains in FAULTS.items() if explains(case)), None)
     if right == ours and right and right.at == theirs:
@@ -221,7 +221,7 @@ def _give_up(_number: int, _frame: FrameType | None) -> None:
 def random_start(chance: random.Random, zone: ZoneInfo) -> datetime:
     """Most starts lie before or shortly after a change of the clocks, and most in the years to come."""
     first = RECENT if chance.random() < 0.7 else FIRST
-    near = [change.at for change in changes(zone.key) if change.at >= first]
+    near = [change.at for change in changes_of(zone.key) if change.at >= first]
     if near and chance.random() < 0.7:
         spread = chance.choice([3 * HOUR, 30 * HOUR])
         start = chance.choice(near) + chance.randint(-2, 1) * spread * chance.random()
@@ -273,16 +273,8 @@ def random_field(chance: random.Random, low: int, high: int, names: list[str] | 
 
 
 @cache
-def changes(key: str) -> tuple[Change, ...]:
-    return tuple(_changes(ZoneInfo(key)))
-
-
-def _changes(zone: ZoneInfo) -> Iterator[Change]:
-    day = FIRST
-    while day < LAST:
-        if day.astimezone(zone).utcoffset() != (day + DAY).astimezone(zone).utcoffset():
-            yield change_between(day, day + DAY, zone)
-        day += DAY
+def changes_of(key: str) -> tuple[Change, ...]:
+    return tuple(changes(ZoneInfo(key), FIRST, LAST))
 
 
 signal.signal(signal.SIGALRM, _give_up)

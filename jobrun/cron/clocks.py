@@ -6,10 +6,11 @@ and Lord Howe moves by half an hour.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-_SECOND = timedelta(seconds=1)
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,16 @@ def instants_of(wall: datetime, zone: tzinfo) -> tuple[datetime, ...]:
     """Return when, in UTC and in order, the clock shows a naive time: once, twice, or never in a gap."""
     readings = sorted(set(_readings(wall, zone)))
     return tuple(instant for instant in readings if wall_time(instant, zone) == wall)
+
+
+def changes(zone: tzinfo, since: datetime, until: datetime) -> Iterator[Change]:
+    """Yield the changes in (`since`, `until`], both in UTC; two within a day are seen as one, or not at all."""
+    day = since
+    while day < until:
+        next_day = min(day + _DAY, until)
+        if _offset(day, zone) != _offset(next_day, zone):
+            yield change_between(day, next_day, zone)
+        day = next_day
 
 
 def change_around(wall: datetime, zone: tzinfo) -> Change:
