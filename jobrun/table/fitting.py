@@ -1,0 +1,92 @@
+"""What must fit together: keys and the kind of a job, a value and the limits of every job, jitter and interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from jobrun import requests
+from jobrun.cron.jobs import job_of
+from jobrun.cron.words import Entry, Every, Expression, Notice, Schedule
+from jobrun.errors import UsageError
+from jobrun.model import Kind, NewJob, Surroundings, Terms
+from jobrun.requests import MAX_BACKOFF_S
+from jobrun.table.keys import CALLS, KEYS
+from jobrun.table.problems import Spot
+from jobrun.units import format_duration
+
+_ANY = {  # a job that may be asked for, of each kind
+    True: NewJob(kind=Kind.CALL, task="module:function"),
+    False: NewJob(kind=Kind.SHELL, task="true"),
+}
+_JOB_FIELDS = frozenset(field.name for field in fields(NewJob))
+_UNUSED = datetime(1970, 1, 1, tzinfo=UTC)  # instead of now: nothing here has a time yet
+_DAY = 24 * 60  # minutes
+
+
+def check_kinds(spot: Spot, own: Mapping[str, Any], kind: Kind) -> None:
+    """Refuse keys that mean nothing for this kind of job."""
+    for name in own:
+        if kind not in KEYS[name].kinds:
+            fitting = "`call`" if KEYS[name].kinds == CALLS else "`shell` and `command`"
+            spot.add(name, UsageError(f"is for {fitting}, not for `{kind}`"))
+
+
+def check_jitter(spot: Spot, own: Mapping[str, Any], schedule: Schedule) -> None:
+    """Refuse a jitter that could bring a run closer to the next one than to its own time."""
+    interval_s = _shortest_s(schedule)
+    if "jitter" in own and own["jitter"] * 2 > interval_s:
+        most = format_duration(interval_s / 2)
+        spot.add("jitter", UsageError(f"is longer than half the interval, `{most}`"))
+
+
+def check_whole(spot: Spot, entry: Entry, own: Mapping[str, Any]) -> None:
+    """Check the job that every tick becomes; blame single keys where one alone is wrong."""
+    try:
+        requests.check(job_of(entry, at=None, run_at=None), now=_UNUSED)
+    except UsageError as error:
+        check_each(spot, own)
+        if spot.is_clean:
+            spot.add("", error)
+
+
+def check_each(spot: Spot, own: Mapping[str, Any]) -> None:
+    """Check each key as if it were the only one of a job."""
+    for name, value in own.items():
+        try:
+            requests.check(_alone(name, value), now=_UNUSED)
+        except UsageError as error:
+            spot.add(name, error)
+
+
+def _alone(name: str, value: Any) -> NewJob:
+    """Return a job that has this key and no other."""
+    field = KEYS[name].field
+    if isinstance(value, Notice):
+        return NewJob(kind=value.kind, task=value.task, args=value.args)
+    given: dict[str, Any] = {}
+    if field.startswith("terms."):
+        given = {"terms": Terms(**{field.removeprefix("terms."): value})}
+    elif name in ("backoff", "max_backoff"):
+        given = {"backoff_s": 0.0, "max_backoff_s": MAX_BACKOFF_S, field: value}
+    elif name == "env":
+        given = {"surroundings": Surroundings(cwd="", umask=None, environment=value)}
+    elif name == "cwd":
+        given = {"surroundings": Surroundings(cwd=value, umask=None, environment={})}
+    elif field in _JOB_FIELDS:
+        given = {field: value}
+    return replace(_ANY[KEYS[name].kinds == CALLS], **given)
+
+
+def _shortest_s(schedule: Schedule) -> float:
+    """Return the least time between two runs; that days are left out can only make it longer."""
+    match schedule:
+        case Every():
+            return schedule.interval_s
+        case Expression():
+            times = [hour * 60 + minute for hour in schedule.hours for minute in schedule.minutes]
+            following = [*times[1:], times[0] + _DAY]
+            return 60.0 * min(after - before for before, after in zip(times, following, strict=True))
+    return float("inf")

@@ -1,0 +1,179 @@
+"""The skeleton of a TOML document: which key stands in which line, and whether it is safe to parse.
+
+`tomllib` tells no lines of what it has read, and takes seconds for 40 kB of dots. So the statements are walked
+through first, as far as they can be understood; what is wrong with the rest `tomllib` says better. Every
+document that it could parse within the limits is understood here, so none comes to it unmeasured.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_LINE = 4096  # bytes
+MAX_LINES = 200_000
+MAX_ITEMS = 200_000  # commas and brackets, wherever they stand
+MAX_PARTS = 8  # of a dotted key; the time to parse one grows with the square of them
+MAX_DEPTH = 32  # of brackets within brackets; `tomllib` calls itself for each
+
+Place = tuple[str, ...]  # the keys that lead to a value
+
+_STRING = r""""(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+'"""
+_PART = rf"(?:[A-Za-z0-9_-]++|{_STRING})"
+_KEY = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+"
+_END = r"[ \t]*+(?:\#[^\n]*+)?(?:\n|\Z)"
+# A statement on one line, as most are; a value in brackets, or over several lines, comes out as `rest`.
+_STATEMENT = re.compile(
+    rf"[ \t]*+(?:"
+    rf"(?P<bracket>\[\[?)[ \t]*+(?P<head>{_KEY})[ \t]*+\]\]?{_END}"
+    rf"|(?P<key>{_KEY})[ \t]*+=[ \t]*+(?:(?:(?!'''|\"\"\")(?:{_STRING})|[^\s\"'\[{{\#][^\n\"'\[{{\#]*+){_END}|(?P<rest>))"
+    rf"|{_END})"
+)
+_TOKEN = re.compile(
+    r"(?P<open>[\[{])|(?P<close>[\]}])"
+    r'|"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}|' + r"'''(?:[^']++|'(?!''))*+'{3,5}"
+    rf"|(?P<key>{_KEY})|\#[^\n]*+|(?P<newline>\n)|[ \t,=:+]++",
+    re.DOTALL,
+)
+_PARTS = re.compile(_PART)
+
+
+class TooMuch(Exception):
+    """The document would take too long to parse; the first argument is the line, the second says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """Lines count from 1; `twice` are the keys and heads that are there again, each with its two lines."""
+
+    lines: Mapping[Place, int]
+    twice: tuple[tuple[Place, int, int], ...]
+
+    def line_of(self, path: Place) -> int:
+        """Return the line of a key, or of what it stands in if it has no line of its own."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def skeleton_of(text: str) -> Skeleton:
+    """Walk through a document whose lines end with LF; raise `TooMuch` when it had better not be parsed."""
+    _check_size(text)
+    walk = _Walk(text)
+    walk.run()
+    return Skeleton(lines=walk.lines, twice=tuple(walk.twice))
+
+
+def _check_size(text: str) -> None:
+    lines = text.count("\n")
+    if lines >= MAX_LINES:
+        raise TooMuch(MAX_LINES, f"more than {MAX_LINES} lines")
+    if sum(map(text.count, ",[{")) > MAX_ITEMS:
+        raise TooMuch(1, f"more than {MAX_ITEMS} commas and brackets")
+    if len(text) <= MAX_LINE // 4:
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MAX_LINE // 4 and len(line.encode()) > MAX_LINE:
+            raise TooMuch(
+                number, f"a line of more than {MAX_LINE} bytes; text in three quotes may have many lines"
+            )
+
+
+class _Walk:
+    """One walk through a document, statement by statement."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line = 1
+        self._head: Place | None = ()  # None below the head of an array of tables, whose keys may come again
+        self.lines: dict[Place, int] = {}
+        self.twice: list[tuple[Place, int, int]] = []
+        self._given: dict[Place, int] = {}
+
+    def run(self) -> None:
+        text, statement, position = self._text, _STATEMENT.match, 0
+        while position < len(text) and (found := statement(text, position)):
+            position = found.end()
+            if found["key"] is not None:
+                self._key(found["key"])
+                if found["rest"] is not None:
+                    end = self._end_of_value(position)
+                    if end is None:
+                        return
+                    self._line += text.count("\n", position, end) - 1
+                    position = end
+            elif found["head"] is not None:
+                self._open(found["head"], is_array=found["bracket"] == "[[")
+            self._line += 1
+
+    def _key(self, key: str) -> None:
+        path = self._path_of(key)
+        if self._head is not None:
+            self._note(self._head, path)
+
+    def _open(self, key: str, *, is_array: bool) -> None:
+        path = self._path_of(key)
+        self._head = None if is_array else path
+        if is_array:
+            self.lines.setdefault(path, self._line)
+        else:
+            self._note((), path)
+
+    def _note(self, head: Place, path: Place) -> None:
+        """Keep the line of a path, and of those above it that have none of their own."""
+        line, lines, whole = self._line, self.lines, head + path
+        for number in range(1, len(path)):
+            lines.setdefault(head + path[:number], line)
+        if whole in self._given:
+            self.twice.append((whole, self._given[whole], line))
+        else:
+            self._given[whole] = lines[whole] = line
+
+    def _path_of(self, key: str) -> Place:
+        """Split a dotted key; a part in quotes may hold dots itself."""
+        if not key.count("."):
+            return (key,) if key[0] not in "\"'" else (_unquoted(key),)
+        parts = _PARTS.findall(key)
+        if len(parts) > MAX_PARTS:
+            raise TooMuch(self._line, f"a key of more than {MAX_PARTS} parts")
+        return tuple(map(_unquoted, parts))
+
+    def _end_of_value(self, position: int) -> int | None:
+        """Return where the statement ends whose value begins here; None if that cannot be told."""
+        depth, begin = 0, position
+        while position < len(self._text):
+            found = _TOKEN.match(self._text, position)
+            if found is None:
+                return None
+            position = found.end()
+            if found["open"]:
+                depth += 1
+            elif found["close"]:
+                depth -= 1
+            elif found["newline"] and depth <= 0:
+                return position
+            if depth > MAX_DEPTH or (found["key"] and found["key"].count(".") >= MAX_PARTS):
+                self._check_token(found, begin, depth)
+        return position
+
+    def _check_token(self, found: re.Match[str], begin: int, depth: int) -> None:
+        line = self._line + self._text.count("\n", begin, found.start())
+        if depth > MAX_DEPTH:
+            raise TooMuch(line, f"brackets nested deeper than {MAX_DEPTH}")
+        if len(_PARTS.findall(found["key"])) > MAX_PARTS:
+            raise TooMuch(line, f"a key of more than {MAX_PARTS} parts")
+
+
+def _unquoted(part: str) -> str:
+    if part[0] == "'" or (part[0] == '"' and "\\" not in part):
+        return part[1:-1]
+    return part if part[0] != '"' else _unescaped(part)
+
+
+def _unescaped(part: str) -> str:
+    try:
+        return str(tomllib.loads(f"x={part}")["x"])
+    except ValueError:  # `tomllib` will say so of the whole document
+        return part

@@ -1,0 +1,189 @@
+"""Readers of values: from what TOML has to what an entry has, or a `UsageError` that says what is expected.
+
+A limit that every job has (how many retries, how long a name) is not checked here but by `requests`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jobrun.cron.words import Notice
+from jobrun.errors import UsageError
+from jobrun.model import Kind
+from jobrun.table.problems import Several, unknown
+from jobrun.units import parse_duration
+from jobrun.zone import named_zone
+
+KIND_OF = {"call": Kind.CALL, "shell": Kind.SHELL, "command": Kind.COMMAND}
+
+MAX_BITS = 64  # of a number; `str` of 5,000 digits fails
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UMASK = re.compile(r"0?[0-7]{3}")
+
+
+class Output(StrEnum):
+    """What becomes of what a job prints."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+
+
+def text(value: Any) -> str:
+    return str(_typed(value, str, "text"))
+
+
+def line(value: Any) -> str:
+    """Read text that is shown in one line."""
+    if not (said := text(value)).isprintable():
+        raise UsageError("must be one line of text, without control characters")
+    return said
+
+
+def whole(value: Any) -> int:
+    return int(_typed(value, int, "a whole number"))
+
+
+def flag(value: Any) -> bool:
+    return bool(_typed(value, bool, "true or false"))
+
+
+def duration(value: Any) -> float:
+    return parse_duration(_typed(value, str, 'a duration as text, as "90s" or "1h30m"'))
+
+
+def zone(value: Any) -> ZoneInfo:
+    return named_zone(text(value))
+
+
+def choice(kind: type[StrEnum]) -> Callable[[Any], Any]:
+    """Return a reader of one of a few words."""
+    words = " | ".join(kind)
+
+    def read(value: Any) -> Any:
+        said = text(value)
+        if said not in list(kind):
+            raise unknown("bad value", said, kind, otherwise=f"one of {words}")
+        return kind(said)
+
+    return read
+
+
+def is_discard(value: Any) -> bool:
+    return choice(Output)(value) is Output.DISCARD
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    return tuple(_typed(each, str, "a list of texts") for each in _typed(value, list, "a list of texts"))
+
+
+def codes(value: Any) -> tuple[int, ...]:
+    form = "a list of exit codes, as [0, 24]"
+    return tuple(_typed(each, int, form) for each in _typed(value, list, form))
+
+
+def values(value: Any) -> tuple[Any, ...]:
+    return tuple(_typed(value, list, "a list"))
+
+
+def named_values(value: Any) -> dict[str, Any]:
+    return dict(_typed(value, dict, "a table"))
+
+
+def variables(value: Any) -> dict[str, str]:
+    """Read a table of environment variables."""
+    named = _typed(value, dict, "a table of texts")
+    wrong: dict[str, UsageError] = {}
+    for name, each in named.items():
+        try:
+            check_variable(name)
+            _typed(each, str, "text in quotes")
+        except UsageError as error:
+            wrong[name] = error
+    if wrong:
+        raise Several(wrong)
+    return dict(named)
+
+
+def check_variable(name: str) -> None:
+    """Refuse the name of a variable that a shell could not have, or that every job gets another value for."""
+    if not _VARIABLE.fullmatch(name):
+        raise UsageError(
+            f"bad name of a variable `{name[:64]}`", hint="letters, digits and _, no digit first"
+        )
+    if name.startswith("JOBRUN_"):
+        raise UsageError("is given to jobs by jobrun itself")
+
+
+def folder(value: Any) -> str:
+    """Read a directory that does not depend on where the scheduler was started."""
+    said = text(value)
+    if not (said.startswith(("/", "~/")) or said == "~"):
+        raise UsageError(f"`{said[:64]}` is a relative path", hint="begin it with / or ~/")
+    return said
+
+
+def umask(value: Any) -> int:
+    """Read octal digits; a number is refused, since 22 and 0o22 are easily taken for one another."""
+    said = _typed(value, str, 'octal digits as text, as "022"')
+    if not _UMASK.fullmatch(said):
+        raise UsageError(f"bad umask `{said[:64]}`", hint='three octal digits, as "022"')
+    return int(said, 8)
+
+
+def call(value: Any) -> Notice:
+    return Notice(kind=Kind.CALL, task=_typed(value, str, 'text, as "module:function"'))
+
+
+def shell(value: Any) -> Notice:
+    return Notice(kind=Kind.SHELL, task=_typed(value, str, "a line of text"))
+
+
+def command(value: Any) -> Notice:
+    form = 'a list of texts, as ["ls", "-l"]'
+    words = tuple(_typed(each, str, form) for each in _typed(value, list, form))
+    return Notice(kind=Kind.COMMAND, task=shlex.join(words), args=words)
+
+
+WHAT_RUNS: dict[str, Callable[[Any], Notice]] = {"call": call, "shell": shell, "command": command}
+
+
+def notice(value: Any) -> Notice:
+    """Read what is told of a change: a shell line, the words of a command, or a table with one of three keys."""
+    match value:
+        case str():
+            return shell(value)
+        case list():
+            return command(value)
+        case dict() if len(value) == 1 and (key := next(iter(value))) in WHAT_RUNS:
+            return WHAT_RUNS[key](value[key])
+    raise UsageError(
+        "must be a shell line, a list of words, or a table with one key",
+        hint='as { call = "module:function" }',
+    )
+
+
+def _typed(value: Any, kind: type, form: str) -> Any:
+    if type(value) is kind and not (kind is int and value.bit_length() > MAX_BITS):
+        return value
+    raise UsageError(f"must be {form}, not {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return f"`{str(value).lower()}`"
+        case str():
+            return f"the text `{value[:32]}`"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case int() if value.bit_length() > MAX_BITS:
+            return "a number that long"
+    return f"`{value}`"
