@@ -26,6 +26,7 @@ _IN_CLOEXEC = os.O_CLOEXEC
 class Tone(StrEnum):
     WORK = "work"  # a job is ready or due soon, or a running one is to be cancelled
     DONE = "done"  # a job changed its state
+    PING = "ping"  # a monitor is to be told something
 
 
 def ring(side: Path, tone: Tone) -> None:

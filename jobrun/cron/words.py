@@ -76,7 +76,9 @@ class Expression:
     hours: tuple[int, ...]
     months: tuple[int, ...]
     days: DayRule
-    is_wildcard: bool  # the minute or the hour field begins with a star: follows elapsed time over a DST change
+    is_wildcard: (
+        bool  # the minute or the hour field begins with a star: follows elapsed time over a DST change
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class Notice:
     kind: Kind
     task: str
     args: tuple[Any, ...] = ()
+    surroundings: Surroundings | None = None  # its own: a call adds to its worker's, a command does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,17 +153,36 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntrySpec:
+    """An entry to be loaded; `digest` is of all its fields, `schedule_digest` of what its times depend on."""
+
+    entry: Entry
+    digest: str
+    schedule_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What loading a table changed: names of entries, in their order."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRow:
     """What the job file knows of an entry."""
 
     name: str
     table: str  # path of its table
     schedule_text: str
+    zone_name: str
     digest: str  # changes when anything of the entry does
     since: datetime  # no tick at or before this instant is made up
     done_until: datetime  # every tick at or before this instant is decided
     anchor: datetime  # from which an interval is counted
-    boot_id: str | None  # of the last boot that a `@reboot` entry has seen
+    boot_id: str  # of the last boot that the entry has seen
     is_enabled: bool
     removed_at: datetime | None  # no table has it any more
     paused_at: datetime | None
@@ -168,6 +190,11 @@ class EntryRow:
     failing_since: datetime | None
     failed_runs: int  # in a row
     last_success_at: datetime | None
+
+    def is_paused_at(self, instant: datetime) -> bool:
+        if self.paused_at is None or instant < self.paused_at:
+            return False
+        return self.paused_until is None or instant < self.paused_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,3 +229,34 @@ class Tick:
     last: datetime
     count: int | None
     decided_at: datetime
+
+
+class Turn(StrEnum):
+    """A change of an entry's luck, of which somebody is told."""
+
+    FAILED = "failed"  # after a success, or at its first run
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """Who schedules a table, or did so last: whether it lives, its lock tells."""
+
+    path: str
+    pid: int  # of the supervisor
+    started_at: datetime
+    problem: str | None  # why the last change of the file was not taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """A message to a monitor that is still to be sent."""
+
+    id: int
+    url: str
+    entry: str | None
+    job_id: int | None
+    body: bytes
+    tries: int  # that failed
+    due_at: datetime
+    created_at: datetime

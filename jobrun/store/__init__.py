@@ -1,4 +1,4 @@
-"""The store: one SQLite file (WAL) that holds every job.
+"""The store: one SQLite file (WAL) that holds every job, and every tick of a cron table.
 
 Methods take and return words of `model`; SQL stands nowhere else. User code never shares a process
 with an open store: one `open(db).close()` in it would drop the process' POSIX locks, and committed
@@ -15,11 +15,15 @@ from typing import Self
 from jobrun.store import opening
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
+from jobrun.store.entries import Entries
 from jobrun.store.intake import Intake
 from jobrun.store.ledger import Ledger
 from jobrun.store.opening import check_for_workers
 from jobrun.store.orders import Orders
+from jobrun.store.pings import Pings
 from jobrun.store.queue import Queue
+from jobrun.store.tables import Tables
+from jobrun.store.ticks import Ticks
 from jobrun.store.workers import Workers
 
 PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
@@ -43,6 +47,10 @@ class Store:
         self.orders = Orders(database)
         self.ledger = Ledger(database)
         self.workers = Workers(database)
+        self.entries = Entries(database)
+        self.ticks = Ticks(database, self.intake)
+        self.tables = Tables(database)
+        self.pings = Pings(database)
         self._database = database
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Database:
         try:
             return self._connection.execute(sql, arguments).fetchall()
         except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
 
     def row(self, sql: str, arguments: Arguments = ()) -> sqlite3.Row | None:
         """Run one statement and return its first row, or None."""
@@ -58,7 +58,7 @@ class Database:
         try:
             return self._connection.execute(sql, arguments).rowcount
         except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
 
     def insert(self, sql: str, arguments: Arguments) -> int:
         """Run one INSERT and return the id of its row."""
@@ -66,7 +66,7 @@ class Database:
         try:
             row_id = self._connection.execute(sql, arguments).lastrowid
         except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
         assert row_id is not None
         return row_id
 
@@ -174,8 +174,8 @@ class Database:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _translated(error: sqlite3.Error, path: Path) -> JobrunError | sqlite3.Error:
-    """Say a fault of the file in our words; our own mistakes stay what they are."""
+def translated(error: sqlite3.Error, path: Path) -> JobrunError | sqlite3.Error:
+    """Return a fault of the file in our words; our own mistakes stay what they are."""
     name = getattr(error, "sqlite_errorname", "")
     if name in _NO_ROOM:
         return NoRoom(

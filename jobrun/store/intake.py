@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from jobrun.bell import Tone
-from jobrun.model import Added, NewJob, State
+from jobrun.model import COMMON_TERMS, Added, NewJob, State, Terms
 from jobrun.store.database import Database
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import from_ms, to_ms
@@ -52,12 +53,16 @@ class Intake:
 
     def _columns(self, job: NewJob, *, state: State, run_at: int, now_ms: int) -> dict[str, Any]:
         around = job.surroundings
+        deadline_at = None if job.deadline_s is None else run_at + round(job.deadline_s * 1000)
+        expires_at = None if job.expires_at is None else to_ms(job.expires_at)
+        ends = [end for end in (expires_at, deadline_at) if end is not None]
         return {
             "state": state,
             "queue": job.queue,
             "priority": job.priority,
             "run_at": run_at,
-            "expires_at": None if job.expires_at is None else to_ms(job.expires_at),
+            "expires_at": min(ends, default=None),
+            "deadline_at": deadline_at,
             "kind": job.kind,
             "task": storable(job.task),
             "args": compact(job.args),
@@ -71,6 +76,9 @@ class Intake:
             "key": job.key,
             "name": job.name,
             "tags": compact(job.tags),
+            "entry": job.entry,
+            "scheduled_for": None if job.scheduled_for is None else to_ms(job.scheduled_for),
+            "terms": _text_of(job.terms),
             "cwd": around and compact(around.cwd),
             "umask": around and around.umask,
             "environment": around and self._keep_environment(around.environment),
@@ -87,11 +95,19 @@ class Intake:
         return digest
 
 
+def _text_of(terms: Terms) -> str | None:
+    """Return JSON of those terms that are not the common ones; most jobs have none."""
+    if terms == COMMON_TERMS:
+        return None
+    given = {field.name: getattr(terms, field.name) for field in fields(terms)}
+    return compact({name: value for name, value in given.items() if value != getattr(COMMON_TERMS, name)})
+
+
 _INSERT = """
     INSERT INTO jobs (state, queue, priority, run_at, expires_at, kind, task, args, kwargs, retries,
                       backoff_ms, max_backoff_ms, timeout_ms, on_crash, created_at, key, name, tags,
-                      cwd, umask, environment)
+                      entry, scheduled_for, cwd, umask, environment, deadline_at, terms)
     VALUES (:state, :queue, :priority, :run_at, :expires_at, :kind, :task, :args, :kwargs, :retries,
             :backoff_ms, :max_backoff_ms, :timeout_ms, :on_crash, :created_at, :key, :name, :tags,
-            :cwd, :umask, :environment)
+            :entry, :scheduled_for, :cwd, :umask, :environment, :deadline_at, :terms)
 """

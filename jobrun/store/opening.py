@@ -17,7 +17,7 @@ from jobrun.errors import JobFileUnusable, Refused
 from jobrun.locks.gate import Gate
 from jobrun.paths import side_dir
 from jobrun.store import medium
-from jobrun.store.database import Database
+from jobrun.store.database import Database, translated
 from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
 
 _DRAFT = ".new-"  # and a random part, after the name of the job file
@@ -49,6 +49,9 @@ def open_database(path: Path, *, own_process: bool, busy_s: float) -> Database:
         gate = None
         if writable:
             make_side_folders(path)
+        if _version(connection) < VERSION:
+            _bring_up_to_date(connection, path, writable=writable, patience_s=busy_s)
+        if writable:
             gate = _gate(path, patience_s=busy_s / 2, own_process=own_process)
     except BaseException:
         connection.close()
@@ -178,7 +181,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bool:
     """Check that the file is ours and set it up; True if it can be written."""
     try:
         found = connection.execute("PRAGMA application_id").fetchall()[0][0]
-        version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+        version = _version(connection)
         if found != APPLICATION_ID:
             raise JobFileUnusable(f"`{path}` is not a job file of jobrun; nothing was changed")
         if version > VERSION:
@@ -195,6 +198,26 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bool:
             f"`{path}` is in journal mode {mode}, not WAL", hint="its file system may not allow WAL"
         )
     return os.access(path, os.W_OK)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchall()[0][0])
+
+
+def _bring_up_to_date(
+    connection: sqlite3.Connection, path: Path, *, writable: bool, patience_s: float
+) -> None:
+    if not writable:
+        raise JobFileUnusable(
+            f"`{path}` was made by an older jobrun and must be brought up to date",
+            hint="its owner does that with any command, for example `jobrun status`",
+        )
+    from jobrun.store.migrations import migrate  # noqa: PLC0415 -- slow, and hardly ever needed
+
+    try:
+        migrate(connection, path, patience_s=patience_s)
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
 
 
 def _reason(path: Path, error: sqlite3.Error) -> str:

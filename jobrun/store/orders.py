@@ -22,8 +22,8 @@ class Orders:
     def retry(self, ids: Sequence[int], *, now: datetime) -> list[int]:
         """Make ended jobs ready afresh, and return those that now wait.
 
-        Failures and crashes count from nought again; the attempt number goes on. What succeeded,
-        was skipped or is live is left alone. Raises `NotDone`, changing nothing, if a live job has
+        Failures and crashes count from nought again, without a deadline; the attempt number goes on.
+        What succeeded, was skipped or is live is left alone. Raises `NotDone`, changing nothing, if a live job has
         taken the key of one of them, or if two of them have one key.
         """
         with self._db.write(Tone.WORK):
@@ -38,6 +38,7 @@ class Orders:
                        finished_at = NULL,
                        cancel_at = NULL,
                        expires_at = NULL,
+                       deadline_at = NULL,
                        reason = 'retried by a person'
                  WHERE id IN (SELECT value FROM json_each(:ids))
                    AND state IN ('failed', 'crashed', 'cancelled', 'expired')

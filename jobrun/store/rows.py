@@ -5,10 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from jobrun.model import Attempt, Ending, ErrorInfo, Job, Kind, OnCrash, Outcome, Output, State, WorkerRow
+from jobrun.cron.words import EntryRow, Ping, TableRow, Tick, TickState
+from jobrun.model import (
+    COMMON_TERMS,
+    Attempt,
+    Ending,
+    ErrorInfo,
+    Job,
+    Kind,
+    Leftovers,
+    OnCrash,
+    Outcome,
+    Output,
+    State,
+    Terms,
+    WorkerRow,
+)
 from jobrun.requests import MAX_BACKOFF_S
 from jobrun.units import from_ms
 
@@ -77,6 +93,8 @@ def job_of(row: sqlite3.Row, *, exactly: bool = False) -> Job:
         cwd=None if row["cwd"] is None else _parsed(row, "cwd", str, exactly=exactly),
         umask=row["umask"],
         environment=row["environment"],
+        deadline_at=_instant_or_none(row["deadline_at"]),
+        terms=_terms(row, exactly=exactly),
     )
 
 
@@ -119,6 +137,66 @@ def worker_of(row: sqlite3.Row) -> WorkerRow:
     )
 
 
+def entry_of(row: sqlite3.Row) -> EntryRow:
+    """Return what a row knows of an entry."""
+    return EntryRow(
+        name=row["name"],
+        table=row["table_path"],
+        schedule_text=row["schedule"],
+        zone_name=row["zone"],
+        digest=row["digest"],
+        since=instant(row["since"]),
+        done_until=instant(row["done_until"]),
+        anchor=instant(row["anchor"]),
+        boot_id=row["boot_id"],
+        is_enabled=bool(row["is_enabled"]),
+        removed_at=_instant_or_none(row["removed_at"]),
+        paused_at=_instant_or_none(row["paused_at"]),
+        paused_until=_instant_or_none(row["paused_until"]),
+        failing_since=_instant_or_none(row["failing_since"]),
+        failed_runs=row["failed_runs"],
+        last_success_at=_instant_or_none(row["last_success_at"]),
+    )
+
+
+def tick_of(row: sqlite3.Row) -> Tick:
+    """Return the tick that a row stands for."""
+    moved_from = row["moved_from"]
+    return Tick(
+        entry=row["entry"],
+        at=instant(row["at"]),
+        state=TickState(row["state"]),
+        job_id=row["job_id"],
+        moved_from=None if moved_from is None else datetime.fromisoformat(moved_from),
+        reason=row["reason"],
+        in_way=row["in_way"],
+        last=instant(row["last"]),
+        count=row["count"],
+        decided_at=instant(row["decided_at"]),
+    )
+
+
+def table_of(row: sqlite3.Row) -> TableRow:
+    """Return what a row tells of the scheduler of a table."""
+    return TableRow(
+        path=row["path"], pid=row["pid"], started_at=instant(row["started_at"]), problem=row["problem"]
+    )
+
+
+def ping_of(row: sqlite3.Row) -> Ping:
+    """Return the message that a row stands for."""
+    return Ping(
+        id=row["id"],
+        url=row["url"],
+        entry=row["entry"],
+        job_id=row["job_id"],
+        body=row["body"],
+        tries=row["tries"],
+        due_at=instant(row["due_at"]),
+        created_at=instant(row["created_at"]),
+    )
+
+
 def variables_of(row: sqlite3.Row) -> dict[str, str]:
     """Return the environment that a row stands for."""
     return {name: str(value) for name, value in _parsed(row, "variables", dict).items()}
@@ -157,6 +235,30 @@ def _parsed(row: sqlite3.Row, column: str, shape: type[Shape], *, exactly: bool 
     if exactly:
         raise Unreadable(f"its {column} in the job file cannot be read")
     return shape()
+
+
+def _terms(row: sqlite3.Row, *, exactly: bool) -> Terms:
+    """Return the terms of a job, of which only those are kept that are not the common ones."""
+    if row["terms"] is None:
+        return COMMON_TERMS
+    kept = _parsed(row, "terms", dict, exactly=exactly)
+    with contextlib.suppress(TypeError, ValueError):
+        return Terms(**{name: _TERMS.get(name, _as_it_is)(value) for name, value in kept.items()})
+    if exactly:
+        raise Unreadable("its terms in the job file cannot be read")
+    return COMMON_TERMS
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_TERMS: dict[str, Callable[[Any], Any]] = {
+    "ok_exit": tuple,
+    "skip_exit": tuple,
+    "no_retry_exit": tuple,
+    "leftovers": Leftovers,
+}
 
 
 def _json_or_none(text: str | None) -> str | None:

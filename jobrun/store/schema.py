@@ -5,9 +5,9 @@ come first. No CHECK uses json_valid(): SQLite 3.40 calls it unsafe under truste
 """
 
 APPLICATION_ID = 0x6A6F6272  # "jobr"
-VERSION = 1
+VERSION = 2
 
-SCHEMA = """
+JOBS = """
 -- One job: a request to run a task, and where it stands.
 CREATE TABLE jobs (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused
@@ -45,6 +45,8 @@ CREATE TABLE jobs (
     umask          INTEGER,
     environment    TEXT REFERENCES environments (hash),
     result         TEXT,                               -- JSON
+    deadline_at    INTEGER,                            -- no attempt begins or goes on after this instant
+    terms          TEXT,                               -- JSON; NULL: the common ones
     CHECK ((state = 'running') = (token IS NOT NULL)),
     CHECK ((state = 'running') = (worker IS NOT NULL)),
     CHECK (cancel_at IS NULL OR state IN ('running', 'cancelled', 'succeeded', 'failed', 'crashed')),
@@ -114,3 +116,78 @@ CREATE TABLE environments (
     variables TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+# What version 2 added, after its columns of jobs.
+CRON = """
+CREATE INDEX jobs_by_entry ON jobs (entry)
+    WHERE entry IS NOT NULL AND state IN ('scheduled', 'ready', 'running');
+
+-- One row per entry of a cron table. An entry that no table has any more keeps its row, for who asks why.
+CREATE TABLE entries (
+    name            TEXT    PRIMARY KEY,
+    done_until      INTEGER NOT NULL,                  -- every tick at or before this instant is decided
+    since           INTEGER NOT NULL,                  -- no tick at or before this instant is made up
+    anchor          INTEGER NOT NULL,                  -- from which an interval is counted
+    boot_id         TEXT    NOT NULL,                  -- of the last boot that it has seen
+    is_enabled      INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),
+    removed_at      INTEGER,
+    paused_at       INTEGER,
+    paused_until    INTEGER CHECK (paused_until IS NULL OR paused_at IS NOT NULL),
+    failing_since   INTEGER,
+    failed_runs     INTEGER NOT NULL DEFAULT 0 CHECK (failed_runs >= 0),
+    last_success_at INTEGER,
+    table_path      TEXT    NOT NULL,
+    schedule        TEXT    NOT NULL,                  -- as written
+    zone            TEXT    NOT NULL,
+    digest          TEXT    NOT NULL,
+    schedule_digest TEXT    NOT NULL,
+    on_failure      TEXT,                              -- JSON, a job
+    on_recovery     TEXT,                              -- JSON, a job
+    CHECK ((failing_since IS NULL) = (failed_runs = 0))
+) STRICT, WITHOUT ROWID;
+
+-- One row per tick that was decided, or for several in a row that nobody could run any more.
+CREATE TABLE ticks (
+    entry      TEXT    NOT NULL,
+    at         INTEGER NOT NULL,                       -- nominal instant, of the first one
+    state      TEXT    NOT NULL CHECK (state IN ('ran', 'pending', 'missed', 'skipped', 'paused', 'disabled')),
+    job_id     INTEGER,                                -- that it became; the job may be purged
+    moved_from TEXT,                                   -- local time that a change of the clocks skipped
+    reason     TEXT,
+    in_way     INTEGER,                                -- id of the job in the way
+    last       INTEGER NOT NULL CHECK (last >= at),
+    count      INTEGER CHECK (count > 0),              -- NULL: too many to count
+    decided_at INTEGER NOT NULL,
+    PRIMARY KEY (entry, at),
+    CHECK ((state = 'ran') = (job_id IS NOT NULL)),
+    CHECK (last = at OR count IS NULL OR count > 1)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ticks_pending ON ticks (entry, at)   WHERE state = 'pending';
+CREATE INDEX ticks_by_age  ON ticks (decided_at)  WHERE state <> 'pending';
+
+-- Who schedules which table; that a row is here proves nothing, the lock does.
+CREATE TABLE tables (
+    path       TEXT    PRIMARY KEY,
+    pid        INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    problem    TEXT                                    -- why the last change of the file was not taken
+) STRICT, WITHOUT ROWID;
+
+-- What monitors are still to be told.
+CREATE TABLE pings (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    due_at     INTEGER NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    url        TEXT    NOT NULL,
+    entry      TEXT,
+    job_id     INTEGER,
+    body       BLOB    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX pings_due    ON pings (due_at, id);
+CREATE INDEX pings_of_job ON pings (job_id, id);
+"""
+
+SCHEMA = JOBS + CRON

@@ -1,0 +1,176 @@
+"""Ticks: each is decided once, in the commit that adds its job, whoever decides and however often."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from jobrun.cron.words import NewTick, Tick, TickState
+from jobrun.model import NewJob
+from jobrun.store.database import Database
+from jobrun.store.intake import Intake
+from jobrun.store.rows import storable, tick_of
+from jobrun.units import to_ms
+
+
+class Ticks:
+    """What became of each tick, unique per entry and nominal instant."""
+
+    def __init__(self, database: Database, intake: Intake) -> None:
+        self._db = database
+        self._intake = intake
+
+    def record(self, entry: str, tick: NewTick, *, now: datetime) -> Tick | None:
+        """Keep a tick, and add its job if it has one; None, with nothing changed, if it was decided before.
+
+        One that was missed may still run: the clock was set forward too far, and back again.
+        """
+        assert (tick.job is not None) == (tick.state is TickState.RAN), "a tick that ran has a job"
+        with self._db.write():
+            if not self._is_open(entry, tick):
+                return None
+            last = tick.at if tick.last is None else tick.last
+            row = self._db.row(
+                _RECORD,
+                {
+                    "entry": entry,
+                    "at": to_ms(tick.at),
+                    "state": tick.state,
+                    "job_id": None if tick.job is None else self._add(tick.job, now),
+                    "moved_from": tick.moved_from and tick.moved_from.isoformat(),
+                    "reason": storable(tick.reason),
+                    "in_way": tick.in_way,
+                    "last": to_ms(last),
+                    "count": tick.count,
+                    "now": to_ms(now),
+                },
+            )
+        assert row is not None
+        return tick_of(row)
+
+    def live_jobs(self, entry: str) -> list[int]:
+        """Return the ids of an entry's jobs that wait or run, the oldest first."""
+        rows = self._db.rows(
+            """
+            SELECT id
+              FROM jobs
+             WHERE entry = :entry AND state IN ('scheduled', 'ready', 'running')
+             ORDER BY id
+            """,
+            {"entry": entry},
+        )
+        return [row["id"] for row in rows]
+
+    def pending(self, entry: str | None = None) -> list[Tick]:
+        """Return the ticks of an entry (None: of all) that wait for the end of a job, the oldest first."""
+        where = "state = 'pending'" if entry is None else "state = 'pending' AND entry = :entry"
+        rows = self._db.rows(
+            f"SELECT * FROM ticks INDEXED BY ticks_pending WHERE {where} ORDER BY entry, at",  # noqa: S608 -- fixed text
+            {"entry": entry},
+        )
+        return [tick_of(row) for row in rows]
+
+    def promote_pending(self, entry: str, at: datetime, job: NewJob, *, now: datetime) -> Tick | None:
+        """Make a waiting tick a job; None, with nothing changed, if it waits no longer."""
+        with self._db.write():
+            if not any(tick.at == at for tick in self.pending(entry)):
+                return None
+            row = self._db.row(
+                """
+                UPDATE ticks
+                   SET state = 'ran', job_id = :job_id, decided_at = :now
+                 WHERE entry = :entry AND at = :at AND state = 'pending'
+                RETURNING *
+                """,
+                {"entry": entry, "at": to_ms(at), "job_id": self._add(job, now), "now": to_ms(now)},
+            )
+        assert row is not None
+        return tick_of(row)
+
+    def drop_pending(
+        self, entry: str, at: datetime, *, reason: str, in_way: int | None, now: datetime
+    ) -> None:
+        """Skip a waiting tick; one that waits no longer is left as it is."""
+        with self._db.write():
+            self._db.change(
+                """
+                UPDATE ticks
+                   SET state = 'skipped', reason = :reason, in_way = :in_way, decided_at = :now
+                 WHERE entry = :entry AND at = :at AND state = 'pending'
+                """,
+                {
+                    "entry": entry,
+                    "at": to_ms(at),
+                    "reason": storable(reason),
+                    "in_way": in_way,
+                    "now": to_ms(now),
+                },
+            )
+
+    def of(self, entry: str, *, at: datetime | None = None, limit: int = 20) -> list[Tick]:
+        """Return ticks of an entry, the newest first.
+
+        With `at`, the tick at that instant or among whose ticks it is; if there is none, those
+        next to it, after and before.
+        """
+        arguments: dict[str, Any] = {"entry": entry, "limit": limit}
+        if at is None:
+            sql = "SELECT * FROM ticks WHERE entry = :entry ORDER BY at DESC LIMIT :limit"
+            return [tick_of(row) for row in self._db.rows(sql, arguments)]
+        arguments["instant"] = to_ms(at)
+        for sql in (_HOLDS, _NEXT_TO):
+            if rows := self._db.rows(sql, arguments):
+                return [tick_of(row) for row in rows]
+        return []
+
+    def forget_before(self, instant: datetime, *, limit: int) -> int:
+        """Remove at most `limit` ticks that were decided before an instant; return how many."""
+        arguments = {"before": to_ms(instant), "limit": limit}
+        oldest = self._db.row("SELECT min(decided_at) AS at FROM ticks WHERE state <> 'pending'")
+        if oldest is None or oldest["at"] is None or oldest["at"] >= arguments["before"]:
+            return 0
+        with self._db.write():
+            return self._db.change(
+                """
+                DELETE FROM ticks
+                 WHERE (entry, at) IN (SELECT entry, at
+                                         FROM ticks
+                                        WHERE state <> 'pending' AND decided_at < :before
+                                        ORDER BY decided_at
+                                        LIMIT :limit)
+                """,
+                arguments,
+            )
+
+    def _is_open(self, entry: str, tick: NewTick) -> bool:
+        row = self._db.row(
+            "SELECT state FROM ticks WHERE entry = :entry AND at = :at",
+            {"entry": entry, "at": to_ms(tick.at)},
+        )
+        if row is None:
+            return True
+        return row["state"] == TickState.MISSED and tick.state in (TickState.RAN, TickState.PENDING)
+
+    def _add(self, job: NewJob, now: datetime) -> int:
+        [added] = self._intake.add([job], now=now)
+        return added.id
+
+
+_RECORD = """
+    INSERT INTO ticks (entry, at, state, job_id, moved_from, reason, in_way, last, count, decided_at)
+    VALUES (:entry, :at, :state, :job_id, :moved_from, :reason, :in_way, :last, :count, :now)
+    ON CONFLICT (entry, at) DO UPDATE
+       SET (state, job_id, moved_from, reason, in_way, last, count, decided_at)
+         = (excluded.state, excluded.job_id, excluded.moved_from, excluded.reason, excluded.in_way,
+            excluded.last, excluded.count, excluded.decided_at)
+     WHERE ticks.state = 'missed' AND excluded.state IN ('ran', 'pending')
+    RETURNING *
+"""
+_HOLDS = """
+    SELECT * FROM ticks WHERE entry = :entry AND at <= :instant AND last >= :instant ORDER BY at DESC LIMIT 1
+"""
+_NEXT_TO = """
+    SELECT * FROM (SELECT * FROM ticks WHERE entry = :entry AND at > :instant ORDER BY at LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT * FROM ticks WHERE entry = :entry AND at < :instant ORDER BY at DESC LIMIT 1)
+"""
