@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,3 +37,9 @@ def side_dir(path: Path) -> Path:
     living worker's lock would be missed, and its job started again.
     """
     return Path(os.path.realpath(path) + ".d")
+
+
+def scheduler_lock(path: Path, table: Path) -> Path:
+    """Return the lock file of whoever schedules a table with this job file; every name of the table leads to one."""
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(table))).hexdigest()[:16]
+    return side_dir(path) / f"scheduler-{digest}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from jobrun.actions.entries import Coming
+from jobrun.actions.entries import Around, Coming
 from jobrun.cron.occurrences import upcoming
 from jobrun.cron.words import Dst, Entry, EntryRow, Every, Occurrence, Schedule
+
+_WINDOWS = tuple(timedelta(days=days) for days in (0.01, 1, 40, 400, 3000))  # first a short look back
 
 
 class _Rhythm(NamedTuple):
@@ -33,6 +35,25 @@ def coming(entries: Iterable[Entry], rows: Mapping[str, EntryRow], after: dateti
     for occurrence, group in heapq.merge(*streams, key=lambda found: found[0].at):
         for entry in group:
             yield Coming(entry=entry, occurrence=occurrence, row=rows.get(entry.name))
+
+
+def around(entry: Entry, row: EntryRow, at: datetime, *, within: timedelta) -> Around:
+    """Return the occurrences about an instant, the one before of the last eight years."""
+    found: list[Occurrence] = []
+    for window in _WINDOWS:
+        runs = coming([entry], {row.name: row}, at - window)
+        found = []
+        for run in runs:
+            found.append(run.occurrence)
+            if run.occurrence.at >= at + within:
+                break
+        if found and found[0].at <= at - within:
+            break
+    return Around(
+        before=next((each for each in reversed(found) if each.at <= at - within), None),
+        there=next((each for each in found if at - within < each.at < at + within), None),
+        after=next((each for each in found if each.at >= at + within), None),
+    )
 
 
 def _rhythm(entry: Entry, row: EntryRow | None) -> _Rhythm:

@@ -25,6 +25,15 @@ class Coming:
     row: EntryRow | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """The occurrences of an entry before an instant, at it and after it."""
+
+    before: Occurrence | None
+    there: Occurrence | None
+    after: Occurrence | None
+
+
 def trigger(store: Store, entry: Entry, *, now: datetime) -> int:
     """Add a job of an entry that is due now, and return its id.
 
@@ -52,10 +61,14 @@ def pause(store: Store, name: str, *, until: datetime | None, now: datetime) -> 
 
 def resume(store: Store, name: str, *, now: datetime) -> EntryRow:
     """End the pause of an entry. Raises `NotDone` when there is none."""
-    row = store.entries.get(name) or _unknown(store, name)
-    if not row.is_paused_at(now):
+    if not entry_of(store, name).is_paused_at(now):
         raise NotDone(f"`{name}` is not paused")
     return store.entries.resume(name, now=now) or _unknown(store, name)
+
+
+def entry_of(store: Store, name: str) -> EntryRow:
+    """Return what the job file knows of an entry, also of one that was removed. Raises `NotDone`."""
+    return store.entries.get(name) or _unknown(store, name)
 
 
 def known(store: Store) -> Mapping[str, EntryRow]:

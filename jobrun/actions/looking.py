@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobrun import locks
+from jobrun.actions.tables import TableView, tables
+from jobrun.cron.words import Tick
 from jobrun.errors import NoSuchJob
 from jobrun.model import TROUBLED, Attempt, Job, JobFilter, State, WorkerRow
 from jobrun.paths import side_dir
@@ -26,9 +28,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """Everything about a job; `environment` is None for a call."""
+    """Everything about a job; `environment` is None for one that has its worker's."""
 
     job: Job
+    tick: Tick | None  # that it came from
     attempts: tuple[Attempt, ...]
     environment: Mapping[str, str] | None
 
@@ -51,6 +54,7 @@ class Overview:
     ready: tuple[Job, ...]  # the longest there
     next_due: datetime | None  # of what is due later
     troubled: tuple[Job, ...]  # the last that failed or crashed
+    tables: tuple[TableView, ...]
 
     @property
     def living(self) -> int:
@@ -73,6 +77,7 @@ def inspect(store: Store, job_id: int) -> Inspection:
     job = get(store, job_id)
     return Inspection(
         job=job,
+        tick=tick_of(store, job),
         attempts=tuple(store.ledger.attempts(job_id)),
         environment=store.ledger.environment(job.environment) if job.environment else None,
     )
@@ -84,6 +89,14 @@ def get(store: Store, job_id: int) -> Job:
     if job is None:
         raise NoSuchJob(job_id)
     return job
+
+
+def tick_of(store: Store, job: Job) -> Tick | None:
+    """Return the tick that a job came from, if it came from one that is still kept."""
+    if job.entry is None or job.scheduled_for is None:
+        return None
+    ticks = store.ticks.of(job.entry, at=job.scheduled_for)
+    return next((tick for tick in ticks if tick.job_id == job.id), None)
 
 
 def workers(store: Store) -> tuple[WorkerView, ...]:
@@ -101,6 +114,7 @@ def overview(store: Store) -> Overview:
         ready=_some(store, State.READY, newest_first=False),
         next_due=store.queue.next_due(),
         troubled=_last_troubled(store),
+        tables=tables(store),
     )
 
 

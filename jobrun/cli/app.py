@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from jobrun.cli.commands import acting, cron, entries, following, looking, units, working
+from jobrun.cli.commands import acting, cron, entries, following, looking, units, why, working
 from jobrun.cli.options import meant
 from jobrun.errors import UsageError
 
@@ -159,6 +159,13 @@ _add(
     "list --task 'reports.*' --since 2h --json",
 )
 _add("inspect", looking.inspect, "inspect 12", "inspect 12 --show-env", "inspect 12 --json")
+_add(
+    "why",
+    why.why,
+    "why 12                       what job 12 waits for, or how it ended",
+    "why backup                   what became of the last runs of an entry",
+    "why backup --at 03:00        of one of them",
+)
 _add(
     "failed",
     acting.failed,

@@ -31,6 +31,16 @@ def zone() -> tzinfo:
     return local_zone(os.environ.get("TZ"))
 
 
+def zone_of(name: str) -> tzinfo:
+    """Return the zone of a name, or that of the caller if it is not known here."""
+    from jobrun.zone import named_zone  # noqa: PLC0415 -- as above
+
+    try:
+        return named_zone(name)
+    except UsageError:
+        return zone()
+
+
 @cache
 def surroundings() -> Surroundings:
     """Return where a command of the caller would run; what belongs to the session is left out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from jobrun.units import format_duration
 
@@ -24,6 +24,17 @@ def distance(then: datetime, now: datetime) -> str:
 def local(then: datetime) -> str:
     """Return an instant in the zone of the person who looks, to the second, with its offset."""
     return then.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def wall(at: datetime, zone: tzinfo) -> str:
+    """Return what the clock shows in a zone, to the minute unless there are seconds.
+
+    >>> from datetime import UTC
+    >>> wall(datetime(2027, 3, 14, 2, 30, tzinfo=UTC), UTC)
+    '2027-03-14 02:30 UTC'
+    """
+    form = "%Y-%m-%d %H:%M:%S %Z" if at.second else "%Y-%m-%d %H:%M %Z"
+    return f"{at.astimezone(zone):{form}}"
 
 
 def both(then: datetime | None, now: datetime) -> str:

@@ -8,9 +8,12 @@ from typing import Any
 from jobrun.actions.acting import Changed
 from jobrun.actions.entries import Coming
 from jobrun.actions.looking import Inspection, Overview, WorkerView
+from jobrun.actions.tables import TableView
+from jobrun.actions.why import EntryStory
 from jobrun.cli import tables
 from jobrun.cli.jsonout import attempt_object, job_object
-from jobrun.cron.words import EntryRow
+from jobrun.cron.words import EntryRow, Tick
+from jobrun.model import Job
 from jobrun.units import rfc3339
 
 
@@ -25,7 +28,7 @@ def inspection_object(found: Inspection, *, show_env: bool) -> dict[str, Any]:
     }
 
 
-def overview_object(found: Overview) -> dict[str, Any]:
+def overview_object(found: Overview, now: datetime) -> dict[str, Any]:
     return {
         "counts": {state: found.counts[state] for state in found.counts},
         "workers": found.living,
@@ -34,6 +37,7 @@ def overview_object(found: Overview) -> dict[str, Any]:
         "running": [job_object(job) for job in found.running],
         "ready": [job_object(job) for job in found.ready],
         "troubled": [job_object(job) for job in found.troubled],
+        "tables": [_table_object(view, now) for view in found.tables],
     }
 
 
@@ -77,18 +81,57 @@ def coming_object(each: Coming, here: tzinfo) -> dict[str, Any]:
     }
 
 
-def entry_object(row: EntryRow) -> dict[str, Any]:
+def entry_object(row: EntryRow, now: datetime) -> dict[str, Any]:
+    """Return what is known of an entry; `paused_until` is null in a pause that does not end by itself."""
+    is_paused = row.is_paused_at(now)
     return {
         "entry": row.name,
         "table": row.table,
         "schedule": row.schedule_text,
+        "timezone": row.zone_name,
         "is_enabled": row.is_enabled,
-        "paused_at": _time(row.paused_at),
-        "paused_until": _time(row.paused_until),
+        "is_paused": is_paused,
+        "paused_until": _time(row.paused_until) if is_paused else None,
         "failing_since": _time(row.failing_since),
         "failed_runs": row.failed_runs,
         "last_success_at": _time(row.last_success_at),
         "removed_at": _time(row.removed_at),
+    }
+
+
+def story_object(story: EntryStory, now: datetime) -> dict[str, Any]:
+    """Return an entry with its `ticks`, the newest first, and the pid of who serves its table."""
+    scheduler = story.table.scheduler
+    return {
+        **entry_object(story.row, now),
+        "scheduler_pid": scheduler and scheduler.pid,
+        "ticks": [tick_object(tick, story.jobs.get(tick.job_id or 0)) for tick in story.ticks],
+    }
+
+
+def tick_object(tick: Tick, job: Job | None) -> dict[str, Any]:
+    """Return a tick; `last` and `count` are of several in a row, `job_state` is null if it is not kept."""
+    return {
+        "at": rfc3339(tick.at),
+        "last": rfc3339(tick.last),
+        "count": tick.count,
+        "state": tick.state,
+        "reason": tick.reason,
+        "moved_from": tick.moved_from and tick.moved_from.isoformat(),
+        "job": tick.job_id,
+        "job_state": job and job.state,
+        "in_way": tick.in_way,
+        "decided_at": rfc3339(tick.decided_at),
+    }
+
+
+def _table_object(view: TableView, now: datetime) -> dict[str, Any]:
+    return {
+        "table": view.path,
+        "entries": len(view.entries),
+        "paused": view.paused(now),
+        "scheduler_pid": view.scheduler and view.scheduler.pid,
+        "problem": view.problem,
     }
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from jobrun.actions.entries import Coming
 from jobrun.actions.looking import Inspection, Overview
-from jobrun.cli import render, tables
+from jobrun.cli import cronpages, render, tables
 from jobrun.cli.human import both, distance, plural
 from jobrun.cli.safe import safe_line
+from jobrun.cron.words import Tick
 from jobrun.model import Attempt, Job, Kind, OnCrash, State
 from jobrun.units import format_duration, format_size
 
@@ -24,7 +26,8 @@ _ON_CRASH = {
 def job(found: Inspection, now: datetime, *, show_env: bool) -> None:
     """Print everything about a job: what, how, and how each attempt ended."""
     it = found.job
-    render.facts([("job", str(it.id)), *_what(it), *_times(it, now), *_rules(it), *_outcome(it)])
+    times = _times(it, found.tick, now)
+    render.facts([("job", str(it.id)), *_what(it), *times, *_rules(it), *_outcome(it)])
     if found.environment is not None:
         _environment(found.environment, show_env=show_env)
     for attempt in found.attempts:
@@ -33,9 +36,14 @@ def job(found: Inspection, now: datetime, *, show_env: bool) -> None:
         _live_attempt(it, now)
 
 
-def overview(found: Overview, now: datetime) -> None:
-    """Print the file at a glance: counts first, and whatever is dead or odd."""
+def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) -> None:
+    """Print the file at a glance: counts first, and whatever is dead or odd.
+
+    `coming` is the next run of each table.
+    """
     render.line(safe_line(_first_line(found, now)))
+    for view, run in zip(found.tables, coming, strict=True):
+        render.line(safe_line(cronpages.glance(view, run, now)))
     for title, jobs in (
         ("running", found.running),
         ("ready", found.ready),
@@ -64,9 +72,10 @@ def _what(it: Job) -> list[tuple[str, str]]:
     ]
 
 
-def _times(it: Job, now: datetime) -> list[tuple[str, str]]:
+def _times(it: Job, tick: Tick | None, now: datetime) -> list[tuple[str, str]]:
+    moved = f", moved from {tick.moved_from:%H:%M} by the clocks" if tick and tick.moved_from else ""
     return [
-        ("tick", both(it.scheduled_for, now)),
+        ("tick", both(it.scheduled_for, now) + moved),
         ("added", both(it.created_at, now)),
         ("due", both(it.run_at, now)),
         ("expires", both(it.expires_at, now)),

@@ -30,6 +30,9 @@ STATE_STYLES = {
     "cancelled": "yellow",
     "expired": "yellow",
     "skipped": "yellow",
+    "missed": "red",
+    "paused": "yellow",
+    "disabled": "yellow",
     "no": "red",
 }
 
@@ -85,8 +88,13 @@ def block(text: str, *, indent: str = "  ") -> None:
         line(f"{indent}{each}".rstrip())
 
 
+def paragraph(text: str) -> None:
+    """Print sentences; a terminal gets lines as wide as it is, a pipe one."""
+    words(text.split(), indent="")
+
+
 def words(told: Sequence[str], *, indent: str = "  ") -> None:
-    """Print words set in; a terminal gets lines as wide as it is, a pipe one."""
+    """Print words set in, broken into lines in the same way."""
     text = f"{indent}{' '.join(map(safe_line, told))}"
     if sys.stdout.isatty():
         edge = max(shutil.get_terminal_size().columns, NARROW)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from jobrun.actions.entries import Coming
 from jobrun.actions.looking import WorkerView
 from jobrun.cli import render
-from jobrun.cli.human import distance
+from jobrun.cli.human import distance, wall
 from jobrun.cli.render import Column
+from jobrun.cron.words import Tick, TickState
 from jobrun.model import DEFAULT_QUEUE, Job, State
 from jobrun.units import format_duration
 
@@ -40,6 +41,13 @@ _COMING_COLUMNS = (
     Column(title="task", may_shrink=True),
     Column(title="note", may_shrink=True),
 )
+_TICK_COLUMNS = (
+    Column(title="tick"),
+    Column(title="what", is_state=True),
+    Column(title="job", is_number=True),
+    Column(title="ended", is_state=True),
+    Column(title="why", may_shrink=True),
+)
 
 
 def jobs(found: Sequence[Job], now: datetime) -> None:
@@ -67,6 +75,11 @@ def coming(found: Sequence[Coming], now: datetime, here: tzinfo) -> None:
         for each in found
     ]
     render.table(_COMING_COLUMNS, rows)
+
+
+def ticks(found: Sequence[Tick], jobs_of: Mapping[int, Job], zone: tzinfo) -> None:
+    """Print what became of ticks, one a line."""
+    render.table(_TICK_COLUMNS, [_tick_row(tick, jobs_of.get(tick.job_id or 0), zone) for tick in found])
 
 
 def note(each: Coming, here: tzinfo) -> str:
@@ -148,3 +161,29 @@ def _worker_row(worker: WorkerView, now: datetime) -> list[str]:
 
 def _until(at: datetime, now: datetime) -> str:
     return distance(at, now).removeprefix("in ")
+
+
+def _tick_row(tick: Tick, job: Job | None, zone: tzinfo) -> list[str]:
+    return [
+        wall(tick.at, zone),
+        tick.state,
+        "" if tick.job_id is None else str(tick.job_id),
+        "" if job is None else job.state,
+        _tick_why(tick, job, zone),
+    ]
+
+
+def _tick_why(tick: Tick, job: Job | None, zone: tzinfo) -> str:
+    parts = []
+    if tick.last != tick.at:
+        count = "many" if tick.count is None else str(tick.count)
+        parts.append(f"{count} until {wall(tick.last, zone)}")
+    if tick.moved_from is not None:
+        parts.append(f"moved from {tick.moved_from:%H:%M}")
+    if tick.state is TickState.PENDING:
+        parts.append(f"waits for job {tick.in_way}")
+    if tick.reason:
+        parts.append(tick.reason)
+    if job is not None and job.state is not State.SUCCEEDED and (cause := why(job)):
+        parts.append(cause)
+    return "; ".join(parts)

@@ -99,5 +99,5 @@ def _answer(store: Store, entry: Entry, job_id: int, *, quiet: bool, as_json: bo
 
 
 def _report(row: EntryRow, text: str, *, as_json: bool) -> int:
-    render.line(jsonout.dump(jsonviews.entry_object(row)) if as_json else text)
+    render.line(jsonout.dump(jsonviews.entry_object(row, utc_now())) if as_json else text)
     return 0

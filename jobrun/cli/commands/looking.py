@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from jobrun.actions import looking
-from jobrun.cli import jsonout, jsonviews, options, pages, render, tables
+from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, render, tables
 from jobrun.cli.human import plural
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.model import JobFilter, State
@@ -61,10 +61,11 @@ def status(ctx: typer.Context, *, as_json: options.AsJson = False) -> int:
         return _nothing_yet(str(path), as_json=as_json)
     with opened(ctx) as store:
         found = looking.overview(store)
+    now = utc_now()
     if as_json:
-        render.line(jsonout.dump(jsonviews.overview_object(found)))
+        render.line(jsonout.dump(jsonviews.overview_object(found, now)))
         return 0
-    pages.overview(found, utc_now())
+    pages.overview(found, [nextrun.next_run(view.path, view.entries, now) for view in found.tables], now)
     waiting = found.counts[State.READY] + found.counts[State.SCHEDULED]
     if waiting and not found.living:
         render.remark(
