@@ -16,10 +16,11 @@ PACKAGE = Path(jobrun.__file__).parent
 FLOORS = [
     {"errors"},
     {"model", "units", "paths", "private"},
-    {"lifecycle", "when", "requests", "payload", "cron"},
+    {"payload"},
+    {"lifecycle", "when", "requests", "cron"},
     {"locks", "bell", "signals", "procs", "zone", "log", "wire", "notify"},
-    {"store", "run", "table", "crontab", "messenger"},
-    {"dispatcher", "worker", "actions", "scheduler"},
+    {"store", "run", "table", "messenger"},
+    {"dispatcher", "worker", "actions", "scheduler", "crontab"},
     {"supervisor"},
     {"cli", "api"},
     {"__init__", "__main__"},
@@ -37,12 +38,12 @@ HOMES = {
     "tomllib": {"table"},
     "filelock": {"locks"},
     "fcntl": {"locks"},
-    "subprocess": {"run/command.py", "cli/checking.py", "scheduler/courier.py"},
+    "subprocess": {"run/command.py", "cli/checking.py", "crontab/sources.py", "scheduler/courier.py"},
     "ctypes": {"bell.py", "procs.py", "run/output.py"},
     "asyncio": {"run/call.py"},
-    "urllib": {"messenger.py"},
+    "urllib": {"messenger.py", "store/opening.py"},
     "ssl": {"messenger.py"},
-    "socket": {"notify.py", "wire/channel.py", "supervisor/crew.py", "supervisor/house.py"},
+    "socket": {"notify.py", "wire/channel.py", "supervisor"},
 }
 # What would run bytes that it reads, or has no place in one small package.
 NOWHERE = {"pickle", "marshal", "shelve", "yaml", "multiprocessing", "concurrent", "logging", "http"}
