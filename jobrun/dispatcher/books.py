@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobrun.dispatcher import verdict
+from jobrun.dispatcher.ends import end_attempt, expire, tell_of_begin
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import UsageError
-from jobrun.lifecycle import settle
 from jobrun.model import TROUBLED, Ending, Job, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.requests import check
@@ -86,10 +86,10 @@ class Books:
         return Answer(number=ask.number, added=added)
 
     def _settle(self, seat: Seat, ending: Ending, *, pid: int) -> list[str]:
-        assert seat.job is not None
-        job, now = self._store.endings.with_order(seat.job), self._world.now()
-        becomes = settle(job, ending, now, self._world.spread())
-        if not self._store.endings.settle(job, ending, becomes, now=now, pid=pid):
+        job = seat.job
+        assert job is not None
+        becomes = end_attempt(self._store, job, ending, pid=pid, world=self._world)
+        if becomes is None:
             return [
                 f"job {job.id} attempt {job.attempt}: {ending.outcome} came too late, it was ended before"
             ]
@@ -122,10 +122,14 @@ class Books:
         if not free:
             return []
         now = self._world.now()
+        expire(self._store, now=now)
         self._store.queue.promote(now=now)
-        return self._store.queue.claim(
+        claimed = self._store.queue.claim(
             free, queues=self._settings.queues, now=now, new_token=self._world.new_token
         )
+        for job in claimed:
+            tell_of_begin(self._store, job, now=now)
+        return claimed
 
     def _row(self, hired: Hired) -> WorkerRow:
         return WorkerRow(

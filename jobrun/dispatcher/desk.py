@@ -84,7 +84,7 @@ class Desk:
         self._news = News()
         self._books = Books(settings, store, world)
         self._limits = Limits(settings, control, world)
-        self._housekeeping = Housekeeping(store, log, now=world.now, spread=world.spread)
+        self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
         self._bell = Listener(self._side, Tone.WORK)
         self._poll = select.poll()
         self._pause_s = 0.0

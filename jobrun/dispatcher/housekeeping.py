@@ -1,18 +1,19 @@
-"""What one dispatcher per job file does for all: settle lost attempts, empty the WAL, sweep."""
+"""What one dispatcher per job file does for all: settle lost attempts, forget the old, empty the WAL, sweep."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Collection
 from pathlib import Path
 
 from jobrun import locks
 from jobrun.dispatcher import verdict
+from jobrun.dispatcher.ends import end_attempt, expire
 from jobrun.dispatcher.recovery import Recovery
+from jobrun.dispatcher.retention import Retention
 from jobrun.dispatcher.seat import Seat
+from jobrun.dispatcher.settings import World
 from jobrun.errors import Busy, NoRoom
-from jobrun.lifecycle import settle
 from jobrun.locks.roles import Role
 from jobrun.log import Log
 from jobrun.model import Job, WorkerRow
@@ -30,13 +31,11 @@ STRAY_AGE_S = 86400.0  # a file nobody came for
 class Housekeeping:
     """The housekeeper's round; the others look each time whether the role has become free."""
 
-    def __init__(
-        self, store: Store, log: Log, *, now: Callable[[], datetime], spread: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, log: Log, world: World, *, keep_s: float | None) -> None:
         self._store = store
         self._log = log
-        self._now = now
-        self._spread = spread
+        self._world = world
+        self._retention = Retention(store, keep_s)
         self._side = side_dir(store.path)
         self._role = Role(self._side / "housekeeper")
         self._recovery = Recovery(self._side)
@@ -54,10 +53,11 @@ class Housekeeping:
         if not self._role.try_to_take():
             return
         own = {seat.name for seat in seats}
-        self._store.queue.expire(now=self._now())
+        expire(self._store, now=self._world.now())
         self._settle_lost(own, monotonic)
         self._strike_off_dead(own)
         self._sweep_strays()
+        self._retention.do_round(now=self._world.now(), monotonic=monotonic)
         self._look_after_wal(monotonic)
         self._next_at = monotonic + max(EVERY_S, 2 * (time.monotonic() - begin))  # a slow one rests as long
 
@@ -88,12 +88,10 @@ class Housekeeping:
         ending = verdict.NEVER_BEGAN
         if self._recovery.was_begun(job):
             ending = verdict.of_lost(was_stopping=was_stopping, output=output)
-        now = self._now()
         pid = None if worker is None else worker.pid
         with self._store.group():
-            becomes = settle(self._store.endings.with_order(job), ending, now, self._spread())
-            is_ours = self._store.endings.settle(job, ending, becomes, now=now, pid=pid)
-        if is_ours:
+            becomes = end_attempt(self._store, job, ending, pid=pid, world=self._world)
+        if becomes is not None:
             self._log.say(
                 f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
             )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+KEEP_S = 7 * 86400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -23,6 +25,7 @@ class Settings:
     grace_s: float  # between asking a job to end and killing it
     group_pid: int  # the supervisor
     generation: int  # counts the dispatchers of the group
+    keep_s: float | None = KEEP_S  # how long jobs are kept that ended well; None: for ever
 
 
 def _utc_now() -> datetime:

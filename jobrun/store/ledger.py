@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from jobrun.model import Attempt, Job, JobFilter, State
@@ -53,6 +55,23 @@ class Ledger:
         )
         found.update({State(row["state"]): row["n"] for row in rows})
         return found
+
+    def ended_before(self, instant: datetime, states: Sequence[State], *, limit: int) -> list[int]:
+        """Return the ids of at most `limit` jobs in some states that ended before an instant."""
+        ids: list[int] = []
+        for state in states:
+            rows = self._db.rows(
+                """
+                SELECT id
+                  FROM jobs
+                 WHERE state = :state AND finished_at IS NOT NULL AND finished_at < :before
+                 ORDER BY finished_at
+                 LIMIT :limit
+                """,
+                {"state": state, "before": to_ms(instant), "limit": limit - len(ids)},
+            )
+            ids += [row["id"] for row in rows]
+        return ids
 
     def attempts(self, job_id: int) -> list[Attempt]:
         """Return the ended attempts of a job, the first one first."""

@@ -53,21 +53,23 @@ class Queue:
                 {"now": to_ms(now), "limit": PROMOTED_AT_ONCE},
             )
 
-    def expire(self, *, now: datetime) -> int:
-        """End what was not started in time; return how many."""
+    def expire(self, *, now: datetime) -> list[int]:
+        """End a batch of what was not started in time; return the ids."""
         due = {"now": to_ms(now), "limit": PROMOTED_AT_ONCE}
         where = "expires_at IS NOT NULL AND state IN ('scheduled', 'ready') AND expires_at <= :now"
         if self._db.row(f"SELECT 1 FROM jobs WHERE {where} LIMIT 1", {"now": due["now"]}) is None:  # noqa: S608 -- fixed text
-            return 0
+            return []
         with self._db.write(Tone.DONE):
-            return self._db.change(
+            rows = self._db.rows(
                 f"""
                 UPDATE jobs
                    SET state = 'expired', finished_at = :now, reason = 'not started in time'
                  WHERE id IN (SELECT id FROM jobs WHERE {where} LIMIT :limit)
+                RETURNING id
                 """,  # noqa: S608 -- fixed text
                 due,
             )
+        return sorted(row["id"] for row in rows)
 
     def claim(
         self, workers: Sequence[str], *, queues: Sequence[str], now: datetime, new_token: Callable[[], str]
@@ -75,12 +77,11 @@ class Queue:
         """Give each of `workers` the most urgent ready job, while there are any.
 
         Higher priority first, then the older job. The attempt number goes up by one, and `token`
-        names that attempt from here on; the job is not handed out before this is committed. More
-        expired jobs than one batch may leave a worker without a job for this time, as does a job that
-        cannot be read: it fails, and hurts nobody else.
+        names that attempt from here on; the job is not handed out before this is committed. An expired
+        job that `expire` has not ended yet leaves a worker without a job for this time, as does one
+        that cannot be read: it fails, and hurts nobody else.
         """
         with self._db.write():
-            self.expire(now=now)
             ids = list(itertools.islice(self._candidates(queues, limit=len(workers)), len(workers)))
             started = [
                 self._start(job_id, worker=worker, token=new_token(), now=now)

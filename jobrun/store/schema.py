@@ -121,6 +121,8 @@ CREATE TABLE environments (
 CRON = """
 CREATE INDEX jobs_by_entry ON jobs (entry)
     WHERE entry IS NOT NULL AND state IN ('scheduled', 'ready', 'running');
+-- Jobs are removed all the time now, and with the last one its environment.
+CREATE INDEX jobs_by_environment ON jobs (environment) WHERE environment IS NOT NULL;
 
 -- One row per entry of a cron table. An entry that no table has any more keeps its row, for who asks why.
 CREATE TABLE entries (

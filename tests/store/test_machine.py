@@ -203,7 +203,7 @@ class StoreMachine(RuleBasedStateMachine):
             and one.expires_at <= self.clock
         ]
 
-        assert self.store.queue.expire(now=self.now) == len(late)
+        assert len(self.store.queue.expire(now=self.now)) == len(late)
         for one in late:
             one.state = State.EXPIRED
 

@@ -156,8 +156,8 @@ def test_an_instant_that_no_calendar_has_is_far_away(store: Store) -> None:
 
 
 PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
-    ("claim", claim, {"jobs_ready", "jobs_expiring"}),
-    ("claim from queues", lambda s: claim(s, "q1", "q2"), {"jobs_ready_by_queue", "jobs_expiring"}),
+    ("claim", claim, {"jobs_ready"}),
+    ("claim from queues", lambda s: claim(s, "q1", "q2"), {"jobs_ready_by_queue"}),
     ("has_ready", lambda s: s.queue.has_ready([]), {"jobs_ready"}),
     ("has_ready in queues", lambda s: s.queue.has_ready(["q1"]), {"jobs_ready_by_queue"}),
     ("next_due", lambda s: s.queue.next_due(), {"jobs_scheduled"}),
@@ -176,6 +176,11 @@ PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
         "retry of a key",
         lambda s: s.orders.retry([1, 2, 3], now=NOW),
         {"jobs_key"},
+    ),
+    (
+        "ended_before",
+        lambda s: s.ledger.ended_before(NOW, [State.SUCCEEDED, State.SKIPPED], limit=9),
+        {"jobs_finished"},
     ),
     (
         "count by final states",

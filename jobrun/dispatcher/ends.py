@@ -1,0 +1,90 @@
+"""The end of an attempt as it is written: its job moves on, and in the same commit who is to be told will be."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import datetime
+
+from jobrun.cron.monitor import ping_url
+from jobrun.dispatcher.notices import End, event_of, notice_of, output_tail
+from jobrun.dispatcher.settings import World
+from jobrun.lifecycle import Settlement, settle
+from jobrun.model import TROUBLED, Ending, Job, Outcome, State
+from jobrun.store import Store
+from jobrun.units import to_ms
+
+PING_BODY = 10_000  # bytes, which every monitor takes (healthchecks.io/docs/attaching_logs)
+
+_FAILURES = TROUBLED | {State.EXPIRED}
+
+
+def end_attempt(
+    store: Store, job: Job, ending: Ending, *, pid: int | None, world: World
+) -> Settlement | None:
+    """Settle a running attempt, and return what becomes of its job; None if it had been settled before.
+
+    To be called in a group of the store.
+    """
+    job, now = store.endings.with_order(job), world.now()
+    becomes = settle(job, ending, now, world.spread())
+    if not store.endings.settle(job, ending, becomes, now=now, pid=pid):
+        return None
+    if becomes.state.is_final:
+        end = End(job=job, ending=ending, becomes=becomes, at=now)
+        _count_for_entry(store, end)
+        _tell_monitor(store, end)
+    return becomes
+
+
+def expire(store: Store, *, now: datetime) -> None:
+    """End a batch of what was not started in time; to its cron entry that is a failure."""
+    with store.group():
+        for job in filter(None, map(store.ledger.get, store.queue.expire(now=now))):
+            becomes = Settlement(state=job.state, failures=job.failures, reason=job.reason)
+            ending = Ending(outcome=Outcome.INTERRUPTED, cause=job.reason)
+            _count_for_entry(store, End(job=job, ending=ending, becomes=becomes, at=now))
+
+
+def tell_of_begin(store: Store, job: Job, *, now: datetime) -> None:
+    """Have the monitor of a claimed job told that it begins; its retries do not begin anew."""
+    if job.terms.ping is not None and not job.failures:
+        url = ping_url(job.terms.ping, "start", rid=_run_id(job))
+        store.pings.add(url, entry=job.entry, job_id=job.id, now=now)
+
+
+def _count_for_entry(store: Store, end: End) -> None:
+    """Let an end count for its cron entry, and add the job that tells somebody if its luck has turned."""
+    name, is_success = end.job.entry, end.becomes.state is State.SUCCEEDED
+    if name is None or not (is_success or end.becomes.state in _FAILURES):
+        return
+    before = store.entries.get(name)
+    turn = store.entries.settled(name, is_success=is_success, now=end.at)
+    if before is None or turn is None:
+        return
+    if (template := store.entries.notice(name, turn)) is not None:
+        event = event_of(end, turn, before, host=os.uname().nodename)
+        store.intake.add([notice_of(template, event)], now=end.at)
+
+
+def _tell_monitor(store: Store, end: End) -> None:
+    job = end.job
+    if job.terms.ping is None:
+        return
+    url = ping_url(job.terms.ping, _event(end), rid=_run_id(job))
+    body = "\n".join(filter(None, [end.ending.cause, output_tail(end.ending.output, PING_BODY)]))
+    store.pings.add(url, entry=job.entry, job_id=job.id, body=body.encode()[-PING_BODY:], now=end.at)
+
+
+def _event(end: End) -> str:
+    """Return the event of the monitor's protocol; nothing to do is as good as done."""
+    if end.becomes.state in {State.SUCCEEDED, State.SKIPPED}:
+        return ""
+    if end.becomes.state is State.CANCELLED:
+        return "log"
+    return str(end.ending.exit_code or "fail")
+
+
+def _run_id(job: Job) -> str:
+    """Return what joins start and end in the monitor's eyes, the same for all attempts of a job."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{job.id} {to_ms(job.created_at)}"))
