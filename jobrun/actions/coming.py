@@ -51,7 +51,11 @@ def around(entry: Entry, row: EntryRow, at: datetime, *, within: timedelta) -> A
             break
     return Around(
         before=next((each for each in reversed(found) if each.at <= at - within), None),
-        there=next((each for each in found if at - within < each.at < at + within), None),
+        there=min(
+            (each for each in found if at - within < each.at < at + within),
+            key=lambda each: abs(each.at - at),
+            default=None,
+        ),
         after=next((each for each in found if each.at >= at + within), None),
     )
 

@@ -26,7 +26,7 @@ def entry(story: EntryStory, coming: Coming | None, now: datetime, *, in_words: 
             ("runs", in_words),
             ("schedule", f"{row.schedule_text} ({row.zone_name})"),
             ("table", row.table),
-            ("scheduler", _scheduler(story.table)),
+            ("scheduler", _scheduler(story.table).removeprefix("scheduler ")),
             ("state", _standing(row, now)),
             ("next", "" if at is None else f"{wall(at, zone)} ({distance(at, now)})"),
         ]

@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from jobrun.actions import entries, output, waiting
 from jobrun.cli import render
@@ -14,7 +15,8 @@ from jobrun.cli.place import utc_now
 from jobrun.cli.printing import Printer, tell_change
 from jobrun.cli.waiting import own_errors
 from jobrun.cron.words import Entry
-from jobrun.errors import NotDone
+from jobrun.errors import JobrunError, NotDone
+from jobrun.log import Log
 from jobrun.model import Job, State
 from jobrun.signals import Signals
 from jobrun.store import Store, open_store
@@ -31,16 +33,31 @@ def run_here(path: Path, entry: Entry) -> int:
     at a terminal for a retry.
     """
     queue = f"foreground-{os.getpid()}"
-    with own_errors():
+    with own_errors(), TemporaryFile() as log:
         with uninterrupted(), open_store(path, create=True) as store:
             tell_created(store)
             job_id = entries.trigger(store, replace(entry, queue=queue, retries=0), now=utc_now())
         render.remark(f"[job {job_id} runs here; ^C cancels it]")
         signals = Signals(_ENDING)
         settings = Settings(path=path, workers=1, queues=(queue,), burst=True)
-        group = fork(lambda: run(settings), let_go=_nothing, stacks_fd=2)
+        group = fork(lambda: _serve(settings, log.fileno()), let_go=_nothing, stacks_fd=2)
         with open_store(path) as store:
-            return waiting.exit_code([_followed(store, job_id, signals, group)])
+            try:
+                return waiting.exit_code([_followed(store, job_id, signals, group)])
+            except NotDone:
+                log.seek(0)
+                render.remark(log.read().decode(errors="backslashreplace").rstrip())
+                raise
+
+
+def _serve(settings: Settings, log: int) -> int:
+    """Run the group; what it logs is shown only if it could not do its work."""
+    os.dup2(log, 2)
+    try:
+        return run(settings)
+    except JobrunError as error:
+        Log("supervisor").refuse(error)
+        return error.exit_code
 
 
 def _followed(store: Store, job_id: int, signals: Signals, group: int) -> Job:

@@ -26,14 +26,14 @@ def local(then: datetime) -> str:
     return then.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
-def wall(at: datetime, zone: tzinfo) -> str:
-    """Return what the clock shows in a zone, to the minute unless there are seconds.
+def wall(at: datetime, zone: tzinfo, *, exact: bool = False) -> str:
+    """Return what the clock shows in a zone, to the minute unless there are seconds or `exact` asks for them.
 
     >>> from datetime import UTC
     >>> wall(datetime(2027, 3, 14, 2, 30, tzinfo=UTC), UTC)
     '2027-03-14 02:30 UTC'
     """
-    form = "%Y-%m-%d %H:%M:%S %Z" if at.second else "%Y-%m-%d %H:%M %Z"
+    form = "%Y-%m-%d %H:%M:%S %Z" if exact or at.second else "%Y-%m-%d %H:%M %Z"
     return f"{at.astimezone(zone):{form}}"
 
 

@@ -33,7 +33,7 @@ def of_job(story: JobStory, now: datetime) -> str:
     else:
         told = _waiting(story, now)
     name = f"Job {job.id} ({job.name or job.task})"
-    return " ".join([f"{name} {told[0]}", *told[1:], *_origin(story)])
+    return " ".join([f"{name} {told[0]}", *_origin(story), *told[1:]])
 
 
 def of_tick(tick: Tick, job: Job | None, zone: tzinfo, now: datetime) -> str:

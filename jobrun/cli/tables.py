@@ -79,7 +79,12 @@ def coming(found: Sequence[Coming], now: datetime, here: tzinfo) -> None:
 
 def ticks(found: Sequence[Tick], jobs_of: Mapping[int, Job], zone: tzinfo) -> None:
     """Print what became of ticks, one a line."""
-    render.table(_TICK_COLUMNS, [_tick_row(tick, jobs_of.get(tick.job_id or 0), zone) for tick in found])
+    exact = any(tick.at.second for tick in found)
+    rows = [
+        [wall(tick.at, zone, exact=exact), *_tick_cells(tick, jobs_of.get(tick.job_id or 0), zone)]
+        for tick in found
+    ]
+    render.table(_TICK_COLUMNS, rows)
 
 
 def note(each: Coming, here: tzinfo) -> str:
@@ -163,9 +168,8 @@ def _until(at: datetime, now: datetime) -> str:
     return distance(at, now).removeprefix("in ")
 
 
-def _tick_row(tick: Tick, job: Job | None, zone: tzinfo) -> list[str]:
+def _tick_cells(tick: Tick, job: Job | None, zone: tzinfo) -> list[str]:
     return [
-        wall(tick.at, zone),
         tick.state,
         "" if tick.job_id is None else str(tick.job_id),
         "" if job is None else job.state,
