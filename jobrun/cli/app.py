@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from jobrun.cli.commands import acting, cron, entries, following, looking, units, why, working
+from jobrun.cli.commands import acting, cron, entries, following, importing, looking, units, why, working
 from jobrun.cli.options import meant
 from jobrun.errors import UsageError
 
@@ -148,6 +148,12 @@ _add_to_cron(
     cron.explain,
     "cron explain '15 2 * * MON-FRI'",
     "cron explain '0 9 L * *' --timezone Europe/Berlin",
+)
+_add_to_cron(
+    "import",
+    importing.import_,
+    "cron import > jobs.toml             your own crontab",
+    "cron import --system > jobs.toml    your lines of /etc/crontab and /etc/cron.d",
 )
 _add("status", looking.status, "status", "status --json")
 _add(

@@ -276,3 +276,17 @@ ServiceTable = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="The table of cron (default: the usual jobs.toml).")
 ]
 OfUser = Annotated[bool, typer.Option("--user", help="For your own systemd, not for that of the host.")]
+Crontab = Annotated[
+    str | None,
+    typer.Argument(metavar="[CRONTAB]", help="A file, or - for stdin (default: what `crontab -l` prints)."),
+]
+IsSystem = Annotated[
+    bool,
+    typer.Option(
+        "--system", help="Its lines name users (default then: /etc/crontab and the files of /etc/cron.d)."
+    ),
+]
+CrontabUser = Annotated[
+    str | None, typer.Option("--user", metavar="NAME", help="Of this user, for a table of theirs.")
+]
+WithDisabled = Annotated[bool, typer.Option("--disabled", help="Take lines that are commented out, too.")]

@@ -1,0 +1,1 @@
+"""Crontabs read, made into a table of ours, and both readings compared."""

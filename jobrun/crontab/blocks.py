@@ -1,0 +1,167 @@
+"""An entry of a crontab as a block of a table: its keys, and what there is to say about it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice, pairwise
+from pathlib import PurePath
+
+from jobrun.cron.occurrences import next_nominal
+from jobrun.cron.schedule import parse_schedule
+from jobrun.cron.words import Expression, Schedule, Special
+from jobrun.crontab import naming, percent
+from jobrun.crontab.dialect import as_schedule
+from jobrun.crontab.lines import Line, Refusal
+from jobrun.crontab.tomltext import Value
+from jobrun.crontab.wrappers import Around, Unwrapped, unwrap
+from jobrun.errors import UsageError
+
+# Settings of cron itself, and what no crontab can set; a command may see them, but none is known to ask.
+FOR_CRON = frozenset(
+    [
+        "MAILTO",
+        "MAILFROM",
+        "CRON_TZ",
+        "RANDOM_DELAY",
+        "CONTENT_TYPE",
+        "CONTENT_TRANSFER_ENCODING",
+        "LOGNAME",
+        "USER",
+    ]
+)
+PLAIN_SHELL = "/bin/sh"  # which runs `shell =`
+
+_SHELLS = frozenset(["sh", "bash", "dash", "ksh", "zsh"])  # whose lines the wrappers are read from
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BACKGROUND = re.compile(r"(?<![&>])&\s*$")
+_LOOKED_AT = 64  # runs, from any date, to find the shortest time between two
+_SOME_DAY = datetime(2027, 1, 1)  # noqa: DTZ001 -- nominal times have no zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One `[jobs.NAME]`, with its environment apart, for what all jobs share stands in `[env]`."""
+
+    name: str
+    line: Line
+    keys: Mapping[str, Value]
+    env: Mapping[str, str]
+    remarks: tuple[str, ...]
+
+
+def blocks(lines: Sequence[Line]) -> tuple[list[Block], list[Refusal]]:
+    """Return a block for each entry of a crontab, and the entries for which there is none."""
+    locks = Counter(word.strip("'\"") for line in lines for word in set(line.command.split()))
+    shared = frozenset(word for word, count in locks.items() if count > 1)
+    read: list[tuple[Line, Schedule, Unwrapped]] = []
+    refused: list[Refusal] = []
+    for line in lines:
+        try:
+            _check_text(line)
+            schedule = parse_schedule(as_schedule(line.when))
+        except UsageError as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            refused.append(Refusal(where=line.where, text=line.text, reason=f"{error.message}{hint}"))
+        else:
+            read.append((line, schedule, _unwrapped(line, schedule, shared)))
+    names = naming.names([line.comment for line, _, _ in read], [bare.command for _, _, bare in read])
+    return [_block(name, *each) for name, each in zip(names, read, strict=True)], refused
+
+
+def _unwrapped(line: Line, schedule: Schedule, shared: frozenset[str]) -> Unwrapped:
+    """Return the command without its input, and if a shell runs it without its wrappers."""
+    command, _ = percent.split(line.command)
+    shell = PurePath(line.settings.get("SHELL", PLAIN_SHELL)).name
+    if shell not in _SHELLS:
+        return Unwrapped(command=command)
+    around = Around(
+        is_bash=shell == "bash",
+        shared_locks=shared,
+        most_jitter_s=0 if "RANDOM_DELAY" in line.settings else _half_interval_s(schedule),
+    )
+    return unwrap(command, around)
+
+
+def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
+    told = naming.description(line.comment)
+    is_left = schedule is Special.REBOOT or _BACKGROUND.search(bare.command)
+    keys: dict[str, Value] = {
+        "description": "" if name in (told, naming.slug(told)) else told,
+        "schedule": as_schedule(line.when),
+        "timezone": line.settings.get("CRON_TZ", "").removeprefix(":"),
+        "enabled": "" if line.is_enabled else False,
+        **_what_runs(bare.command, line.settings.get("SHELL", PLAIN_SHELL)),
+        "stdin": percent.split(line.command)[1] or "",
+        "cwd": line.settings.get("HOME", ""),
+        "jitter": _random_delay(line),
+        "overlap": "skip" if "s" in line.options else "",
+        "leftovers": "keep" if is_left else "",
+        **bare.keys,
+    }
+    return Block(
+        name=name,
+        line=line,
+        keys={key: value for key, value in keys.items() if value != ""},
+        env=_environment(line),
+        remarks=(*_remarks(line), *bare.remarks),
+    )
+
+
+def _check_text(line: Line) -> None:
+    """Refuse what no table can hold."""
+    texts = [line.command, *line.settings.values()]
+    if any(_LONE_SURROGATE.search(text) for text in texts):
+        raise UsageError("it holds bytes that are not UTF-8", hint="convert the crontab, as with iconv")
+    if any("\0" in text for text in texts):
+        raise UsageError("it holds a NUL byte")
+
+
+def _what_runs(command: str, shell: str) -> dict[str, Value]:
+    if shell == PLAIN_SHELL:
+        return {"shell": command}
+    return {"command": (shell, "-c", command)}
+
+
+def _environment(line: Line) -> dict[str, str]:
+    """Return the variables that a command sees beyond those that each of our jobs has."""
+    return {
+        name: value
+        for name, value in line.settings.items()
+        if name not in FOR_CRON and _VARIABLE.fullmatch(name) and (name, value) != ("SHELL", PLAIN_SHELL)
+    }
+
+
+def _random_delay(line: Line) -> str:
+    """Return cronie's RANDOM_DELAY, in minutes, as a duration; what is no number it ignores, too."""
+    minutes = line.settings.get("RANDOM_DELAY", "")
+    return f"{int(minutes)}m" if re.fullmatch("[0-9]{1,5}", minutes) and int(minutes) else ""
+
+
+def _half_interval_s(schedule: Schedule) -> float:
+    """Return half the shortest time between two runs of an expression, as far as some show it; seconds."""
+    if not isinstance(schedule, Expression):
+        return 0.0
+    some = islice(_nominal(schedule), _LOOKED_AT)
+    return min(((later - sooner).total_seconds() for sooner, later in pairwise(some)), default=0.0) / 2
+
+
+def _nominal(expression: Expression) -> Iterator[datetime]:
+    at = next_nominal(expression, _SOME_DAY)
+    while at is not None:
+        yield at
+        at = next_nominal(expression, at)
+
+
+def _remarks(line: Line) -> Iterator[str]:
+    if line.options & {"-", "q"}:
+        yield "its runs are recorded as all others"
+    if "n" in line.options:
+        yield "no mail is sent at all; on_failure tells of failures"
+    for name in line.settings:
+        if name not in FOR_CRON and _VARIABLE.fullmatch(name) is None:
+            yield f"`{name}` is no name of a variable, and was left out"

@@ -1,0 +1,77 @@
+"""Whether a table runs its jobs when the crontab did: the next run times of both, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from itertools import islice, takewhile
+from zoneinfo import ZoneInfo
+
+from jobrun.cron.occurrences import upcoming
+from jobrun.cron.words import Entry, Expression
+from jobrun.crontab import oldreading
+from jobrun.crontab.blocks import Block
+from jobrun.crontab.dialect import is_drawn
+
+COMPARED = 500  # run times of an entry
+HORIZON = timedelta(days=40 * 365)  # for those that seldom run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Run times of one reading that the other does not have, in UTC."""
+
+    block: Block
+    zone: tzinfo
+    only_cron: Sequence[datetime] = ()
+    only_here: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How many entries have the same run times, which have not, and which could not be compared, and why."""
+
+    same: int
+    different: Sequence[Difference]
+    not_compared: Mapping[str, str]
+
+
+def compare(
+    blocks: Sequence[Block], entries: Mapping[str, Entry], *, local: tzinfo, now: datetime
+) -> Comparison:
+    """Compare the next run times after an instant; the crontab is read anew, from its own words."""
+    not_compared: dict[str, str] = {}
+    different: list[Difference] = []
+    same = 0
+    for block in blocks:
+        reading = oldreading.read(block.line.when)
+        if reading is None:
+            if isinstance(entries[block.name].schedule, Expression):
+                is_random = is_drawn(block.line.when)
+                not_compared[block.name] = "cron draws it at random" if is_random else "cron would refuse it"
+            continue
+        said = block.line.settings.get("CRON_TZ", "").removeprefix(":")
+        zone = ZoneInfo(said) if said else local
+        found = _difference(block, entries[block.name], reading, zone=zone, now=now)
+        if found.only_cron or found.only_here:
+            different.append(found)
+        else:
+            same += 1
+    return Comparison(same=same, different=different, not_compared=not_compared)
+
+
+def _difference(
+    block: Block, entry: Entry, reading: oldreading.Reading, *, zone: tzinfo, now: datetime
+) -> Difference:
+    until = now + HORIZON
+    old = oldreading.runs(reading, zone, now, count=COMPARED, until=until)
+    coming = (occurrence.at for occurrence in upcoming(entry, now))
+    new = list(islice(takewhile(lambda at: at <= until, coming), COMPARED))
+    edge = min([until, *(times[-1] for times in (old, new) if len(times) == COMPARED)])
+    return Difference(
+        block=block,
+        zone=zone,
+        only_cron=sorted(at for at in set(old) - set(new) if at <= edge),
+        only_here=sorted(at for at in set(new) - set(old) if at <= edge),
+    )
