@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from datetime import UTC, tzinfo
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -36,6 +37,12 @@ def local_zone(named: str | None, *, localtime: Path = LOCALTIME) -> tzinfo:
     )
 
 
+def forget_zones() -> None:
+    """Read zone data anew from here on: what is read once is kept for ever, and rules change."""
+    ZoneInfo.clear_cache()
+    _spellings.cache_clear()
+
+
 def named_zone(name: str) -> ZoneInfo:
     """Return the zone of a name in the IANA database, as `Europe/Berlin`. Raises `UsageError`.
 
@@ -54,13 +61,19 @@ def named_zone(name: str) -> ZoneInfo:
 
 def _no_zone(name: str) -> UsageError:
     """Return the error, with the nearest name; the last part of one will do, as `berlin`."""
-    known = available_timezones()
-    if not known:
+    spelt = _spellings()
+    if not spelt:
         return UsageError("there is no time zone data", hint="install the package `tzdata`")
-    spelt = {zone.rpartition("/")[2].lower(): zone for zone in known} | {zone.lower(): zone for zone in known}
     near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.75)
     hint = f"did you mean `{spelt[near[0]]}`?" if near else "name a place, as Europe/Berlin, or UTC"
     return UsageError(f"no time zone `{name}`", hint=hint)
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    """Return all names by what people may write for them."""
+    known = available_timezones()
+    return {zone.rpartition("/")[2].lower(): zone for zone in known} | {zone.lower(): zone for zone in known}
 
 
 def _host_zone(localtime: Path) -> tzinfo:

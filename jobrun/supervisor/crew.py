@@ -115,12 +115,12 @@ class Crew:
     def is_sweeping(self) -> bool:
         return any(not slot.is_swept for slot in self.ended)
 
-    def sweep(self, dispatcher_pid: int) -> None:
-        """End the orphans of dead workers: our children that are neither workers nor the dispatcher."""
+    def sweep(self, officers: set[int]) -> None:
+        """End the orphans of dead workers: our children that are neither workers nor officers."""
         unswept = [slot for slot in self.ended if not slot.is_swept]
         if not unswept:
             return
-        left = self._kin.children() - {slot.pid for slot in self.by_number.values()} - {dispatcher_pid}
+        left = self._kin.children() - {slot.pid for slot in self.by_number.values()} - officers
         if not left:
             self._kill_at = None
             for slot in unswept:

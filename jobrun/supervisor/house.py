@@ -1,4 +1,4 @@
-"""The supervisor's loop: keep the dispatcher and the workers alive until told to end them."""
+"""The supervisor's loop: keep dispatcher, scheduler and workers alive until told to end them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from jobrun import dispatcher, procs, worker
-from jobrun.dispatcher.settings import Settings as DeskSettings
-from jobrun.dispatcher.settings import World
+from jobrun import notify, procs
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.run.trust import check_import_paths
@@ -20,16 +18,19 @@ from jobrun.signals import NUDGE, Signals
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
 from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.kin import Kin
+from jobrun.supervisor.office import Office
 from jobrun.supervisor.pauses import Pauses
+from jobrun.supervisor.roles import Roles
 from jobrun.supervisor.settings import Settings
 from jobrun.supervisor.stacks import print_all_stacks
-from jobrun.wire.channel import Channel, pair
-from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Shutdown
+from jobrun.supervisor.terminal import Terminal
+from jobrun.wire.channel import Channel
+from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Reload, Shutdown
 
 SWEEP_EVERY_S = 0.02
-LONGEST_DESK_PAUSE_S = 1.0  # time limits do not hold while there is no dispatcher
-_FATAL = (4, 5)  # exit codes of a dispatcher that no other would do better than
-BUGS_BORNE = 4  # quick deaths of a dispatcher by a fault of our own, before the group gives up
+MARGIN_S = 30.0  # that the end of a group may take beyond drain and grace: trees, settling, the checkpoint
+_FATAL = (2, 4, 5, 75)  # exit codes of an office that nobody else would do better in
+BUGS_BORNE = 4  # quick deaths in an office by a fault of our own, before the group gives up
 _SIGNALS = [
     signal.SIGTERM,
     signal.SIGINT,
@@ -50,24 +51,24 @@ def run(settings: Settings) -> int:
 
 
 class House:
-    """One group: its dispatcher, its crew, and how far its end has got."""
+    """One group: its dispatcher, its scheduler, its crew, and how far its end has got."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._side = side_dir(settings.path)
+        side = side_dir(settings.path)
         self._log = Log("supervisor")
-        self._import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
+        self._service = notify.take(os.environ)
+        import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
+        self._roles = Roles(settings, import_paths)
         self._kin = Kin()
-        self._crew = Crew(self._side, self._kin, self._fork)
+        self._crew = Crew(side, self._kin, self._fork)
         self._pauses = Pauses(settings.workers)
-        self._desk_pauses = Pauses(1, LONGEST_DESK_PAUSE_S)
-        self._dispatcher_pid = 0
-        self._generation = 0
-        self._control: Channel | None = None
-        self._is_open = False  # the store was opened once, so there is something to work for
+        self._desk = Office("dispatcher", side / "spool", self._fork)
+        self._clock = Office("scheduler", side / "spool", self._fork)
+        self._opened: set[Office] = set()  # those that had the store open once
         self._stops = 0  # how often we were asked to stop
         self._is_drained = False
-        self._has_terminal = os.isatty(2)  # whose end SIGHUP then means
+        self._terminal = Terminal()
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -75,63 +76,71 @@ class House:
         procs.adopt_orphans()
         self._signals = Signals(_SIGNALS)
         while self._exit_code is None:
-            self._keep_dispatcher()
+            self._keep_offices()
             self._keep_workers()
             self._wait()
             self._hear_signals()
-            self._hear_dispatcher()
+            self._hear(self._clock)
+            self._hear(self._desk)
             self._reap()
-            self._crew.sweep(self._dispatcher_pid)
+            self._crew.sweep({self._desk.pid, self._clock.pid})
             for gone in self._crew.to_tell():
-                self._send(gone)
+                self._desk.send(gone)
         self._kin.kill_all()
         return self._exit_code
 
-    def _keep_dispatcher(self) -> None:
-        if self._dispatcher_pid or not self._desk_pauses.is_over(0):
-            return
-        self._desk_pauses.began(0)
-        self._generation += 1
-        try:
-            ours, theirs = pair(self._side / "spool")
-            self._dispatcher_pid = self._fork(lambda: self._be_dispatcher(theirs), ours)
-        except OSError as error:
-            self._log.say(
-                f"cannot start a dispatcher: {error.strerror}; again in {self._desk_pauses.ended(0):g} s"
-            )
-            return
-        self._control = ours
-        theirs.close()
-        self._crew.tell_anew()
-        self._introduce_all()
-        if self._stops or self._is_drained:  # after the introductions, or it would see nobody to wait for
-            self._send(Shutdown(hurry=self._stops > 1))
+    @property
+    def _offices(self) -> list[Office]:
+        """Return those that this group has; the scheduler first: without a table nothing begins."""
+        wanted = ((self._clock, self._settings.table is not None), (self._desk, self._settings.workers > 0))
+        return [office for office, is_wanted in wanted if is_wanted]
 
-    def _be_dispatcher(self, control: Channel) -> int:
-        settings = DeskSettings(
-            path=self._settings.path,
-            workers=self._settings.workers,
-            queues=self._settings.queues,
-            burst=self._settings.burst,
-            drain_s=self._settings.drain_s,
-            grace_s=self._settings.grace_s,
-            group_pid=os.getppid(),
-            generation=self._generation,
-        )
-        return dispatcher.run(settings, control, World())
+    @property
+    def _is_open(self) -> bool:
+        """Say whether there is something to work for."""
+        return self._opened.issuperset(self._offices)
+
+    def _keep_offices(self) -> None:
+        for office in self._vacancies():
+            if office.left_s() <= 0:
+                self._fill(office)
+
+    def _vacancies(self) -> list[Office]:
+        """Return the offices that are to be filled; who has not opened yet keeps the next one waiting."""
+        waiting = False
+        found = []
+        for office in self._offices:
+            is_over = office is self._clock and self._stops > 0
+            if not (office.pid or waiting or is_over):
+                found.append(office)
+            waiting |= office not in self._opened
+        return found
+
+    def _fill(self, office: Office) -> None:
+        try:
+            office.fill(self._roles.scheduler if office is self._clock else self._roles.dispatcher)
+        except OSError as error:
+            pause_s = office.pause()
+            self._log.say(f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s")
+            return
+        if office is self._desk:
+            self._crew.tell_anew()
+            self._introduce_all()
+            if self._stops or self._is_drained:  # after the introductions, or it would see nobody to wait for
+                office.send(Shutdown(hurry=self._stops > 1))
 
     def _introduce_all(self) -> None:
         """Tell the dispatcher of workers it does not know; again next time if that fails."""
         for slot in self._crew.all():
-            if not slot.is_introduced and self._control is not None:
+            if not slot.is_introduced and self._desk.control is not None:
                 with contextlib.suppress(OSError):
-                    self._control.send(introduction(slot), descriptor=slot.end.fileno())
+                    self._desk.control.send(introduction(slot), descriptor=slot.end.fileno())
                     slot.is_introduced = True
 
     def _keep_workers(self) -> None:
         if self._is_drained:
-            if not self._crew.all() and self._control is not None:
-                self._control.hang_up()  # the dispatcher ends, and with it the group
+            if not self._crew.all():
+                self._desk.hang_up()  # the dispatcher ends, and with it the group
             return
         if not self._is_open or self._stops:
             return
@@ -143,27 +152,17 @@ class House:
     def _hire(self, number: int) -> None:
         self._pauses.began(number - 1)
         try:
-            self._crew.hire(number, self._be_worker)
+            self._crew.hire(number, self._roles.worker)
         except OSError as error:
             pause_s = self._pauses.ended(number - 1)
             self._log.say(f"cannot start worker {number}: {error.strerror}; again in {pause_s:g} s")
 
-    def _be_worker(self, name: str, lock: int, channel: Channel) -> int:
-        post = worker.Post(
-            name=name,
-            job_file=self._settings.path,
-            channel=channel,
-            lock=lock,
-            import_paths=self._import_paths,
-        )
-        worker.run(post)
-        return 0
-
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._signals.fileno(), select.POLLIN)
-        if self._control is not None:
-            poll.register(self._control.fileno(), select.POLLIN)
+        for office in self._offices:
+            if office.control is not None:
+                poll.register(office.control.fileno(), select.POLLIN)
         timeout_s = self._timeout_s()
         poll.poll(None if timeout_s is None else max(timeout_s, 0) * 1000)
 
@@ -174,8 +173,7 @@ class House:
         waits = [TELL_AGAIN_S] if self._crew.ended else []
         if any(not slot.is_introduced for slot in self._crew.all()):
             waits.append(TELL_AGAIN_S)
-        if not self._dispatcher_pid:
-            waits.append(self._desk_pauses.left_s(0))
+        waits += [office.left_s() for office in self._vacancies()]
         if self._is_open and not self._stops and not self._is_drained:
             numbers = range(1, self._settings.workers + 1)
             waits += [self._pauses.left_s(n - 1) for n in numbers if n not in self._crew.by_number]
@@ -183,8 +181,11 @@ class House:
 
     def _hear_signals(self) -> None:
         for signum in self._signals.take():
-            if signum in (signal.SIGTERM, signal.SIGINT) or (signum == signal.SIGHUP and self._has_terminal):
+            is_hangup = signum == signal.SIGHUP
+            if signum in (signal.SIGTERM, signal.SIGINT) or (is_hangup and self._terminal.has_gone()):
                 self._stop(signum)
+            elif is_hangup:
+                self._clock.send(Reload())
             elif signum == signal.SIGQUIT:
                 self._ask_for_stacks()
 
@@ -200,24 +201,23 @@ class House:
             self._exit_code = 128 + signum
         if not self._is_open:
             self._exit_code = 0
-        self._send(Shutdown(hurry=self._stops > 1))
+        self._service.stopping(self._settings.drain_s + self._settings.grace_s + MARGIN_S)
+        for office in self._offices:
+            office.send(Shutdown(hurry=self._stops > 1))
 
     def _ask_for_stacks(self) -> None:
-        children = {"the dispatcher": self._dispatcher_pid}
+        children = {f"the {office.name}": office.pid for office in self._offices}
         children |= {f"worker {slot.number}": slot.pid for slot in self._crew.by_number.values()}
         print_all_stacks(self._log, {name: pid for name, pid in children.items() if pid})
 
-    def _hear_dispatcher(self) -> None:
-        if self._control is None:
-            return
-        with contextlib.suppress(EOFError, OSError):  # its end is noticed by reaping it
-            while (message := self._control.receive()) is not None:
-                self._obey(message)
+    def _hear(self, office: Office) -> None:
+        for message in office.heard():
+            self._obey(message, office)
 
-    def _obey(self, message: Message) -> None:
+    def _obey(self, message: Message, office: Office) -> None:
         match message:
             case Opened():
-                self._opened()
+                self._has_opened(office)
             case Nudge():
                 self._signal_worker(message.name, NUDGE)
             case Kill():
@@ -227,13 +227,14 @@ class House:
             case Drained():
                 self._is_drained = True
 
-    def _opened(self) -> None:
-        if not self._is_open and not self._settings.burst:
-            count = self._settings.workers
-            queues = ", ".join(self._settings.queues) or "all queues"
-            workers = f"{count} worker{'s' if count > 1 else ''}"
-            self._log.say(f"{workers} for {queues} of {self._settings.path}")
-        self._is_open = True
+    def _has_opened(self, office: Office) -> None:
+        was_open = self._is_open
+        self._opened.add(office)
+        if was_open or not self._is_open:
+            return
+        if self._settings.workers and not self._settings.burst:
+            self._log.say(self._settings.in_words())
+        self._service.ready(self._settings.in_words())
 
     def _signal_worker(self, name: str, signum: int) -> None:
         slot = self._crew.named(name)
@@ -249,27 +250,28 @@ class House:
                 return
             if pid == 0:
                 return
-            if pid == self._dispatcher_pid:
-                self._dispatcher_ended(os.waitstatus_to_exitcode(status))
+            office = next((office for office in self._offices if office.pid == pid), None)
+            if office is not None:
+                self._office_ended(office, os.waitstatus_to_exitcode(status))
             elif (slot := self._crew.with_pid(pid)) is not None:
                 self._crew.buried(slot, status, usage)
                 self._worker_ended(slot, os.waitstatus_to_exitcode(status))
 
-    def _dispatcher_ended(self, code: int) -> None:
-        assert self._control is not None
-        self._hear_dispatcher()  # what it said before its end still counts
-        self._control.close()
-        self._control, self._dispatcher_pid = None, 0
-        if code in _FATAL or (code == BUG and self._desk_pauses.deaths(0) >= BUGS_BORNE):
+    def _office_ended(self, office: Office, code: int) -> None:
+        self._hear(office)  # what it said before its end still counts
+        office.vacate()
+        if code in _FATAL or (code == BUG and office.quick_deaths() >= BUGS_BORNE):
             self._exit_code = code
-        elif self._is_drained and not self._crew.all():
+        elif office is self._clock and self._stops:
+            self._exit_code = None if self._settings.workers else 0  # the workers end as ever
+        elif office is self._desk and self._is_drained and not self._crew.all():
             self._exit_code = 0
         else:
-            pause_s = self._desk_pauses.ended(0)
-            self._log.say(f"dispatcher {_in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
+            pause_s = office.pause()
+            self._log.say(f"{office.name} {_in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
 
     def _worker_ended(self, slot: Slot, code: int) -> None:
-        self._hear_dispatcher()  # perhaps it was told to leave
+        self._hear(self._desk)  # perhaps it was told to leave
         if slot.is_doomed or self._stops or self._is_drained:
             self._pauses.forgive(slot.number - 1)
             return
@@ -279,19 +281,15 @@ class House:
             pause_s = 0.0
         self._log.say(f"worker {slot.number} ({slot.name}) {_in_words(code)}; replaced in {pause_s:g} s")
 
-    def _send(self, message: Message) -> None:
-        if self._control is not None:
-            with contextlib.suppress(OSError):  # what matters is said again to the next one
-                self._control.send(message)
-
     def _fork(self, main: Callable[[], int], not_for_it: Channel | socket.socket) -> int:
         return fork(main, let_go=lambda: self._let_go(not_for_it), stacks_fd=self._log.fd)
 
     def _let_go(self, not_for_it: Channel | socket.socket) -> None:
         """Close in a child what belongs to its siblings: their locks must not outlive them."""
         not_for_it.close()
-        if self._control is not None:
-            self._control.close()
+        for office in self._offices:
+            if office.control is not None and office.control is not not_for_it:
+                office.control.close()
         for slot in self._crew.all():
             slot.close()
 

@@ -8,12 +8,20 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One group of workers. Durations are seconds."""
+    """One group of workers, with or without a cron table to serve. Durations are seconds."""
 
     path: Path
-    workers: int
+    workers: int  # 0 with a table: only schedule
     queues: tuple[str, ...] = ()  # empty: all
     burst: bool = False
     drain_s: float = 30.0
     grace_s: float = 10.0
     import_paths: tuple[str, ...] = ()
+    table: Path | None = None
+
+    def in_words(self) -> str:
+        """Return what the group does, in one line."""
+        if not self.workers:
+            return f"schedules {self.table} into {self.path}"
+        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
+        return f"{workers} for {', '.join(self.queues) or 'all queues'} of {self.path}"

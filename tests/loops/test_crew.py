@@ -110,7 +110,7 @@ def test_a_worker_holds_its_lock_from_before_its_fork_until_its_end_is_committed
     lock = side / "locks" / slot.name
 
     crew.buried(slot, 9, USAGE)
-    crew.sweep(0)
+    crew.sweep({0})
     assert held_at_fork == [True]
     assert locks.is_held(lock)
     crew.forget(slot.name)
@@ -175,7 +175,7 @@ def test_a_death_is_told_once_swept_and_again_until_it_is_noted(crew: Crew, cloc
     crew.buried(slot, 0, USAGE)
     assert crew.to_tell() == []
 
-    crew.sweep(0)
+    crew.sweep({0})
     assert [gone.name for gone in crew.to_tell()] == [slot.name]
     assert crew.to_tell() == []
     clock.s += TELL_AGAIN_S

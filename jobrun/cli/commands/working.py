@@ -1,13 +1,15 @@
-"""worker: run jobs."""
+"""worker and cron run: run jobs, make them from a table, or both."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import typer
 
 from jobrun.cli import options
 from jobrun.cli.place import job_file
+from jobrun.errors import UsageError
 
 DRAIN_S = 30.0
 GRACE_S = 10.0
@@ -19,24 +21,64 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     workers: options.Workers = None,
     queues: options.Queues = None,
     burst: options.Burst = False,
+    cron: options.CronTable = None,
     drain: options.Drain = None,
     grace: options.Grace = None,
     paths: options.ImportPaths = None,
 ) -> int:
     """Run jobs until told to stop.
 
-    TERM or INT lets the running jobs end (--drain), a second one hurries, QUIT prints stacks.
+    TERM or INT lets the running jobs end (--drain), a second one hurries, QUIT prints stacks. With
+    --cron, HUP reads the table again.
     """
-    from jobrun.supervisor import Settings, run  # noqa: PLC0415 -- only this verb needs the house
+    if burst and cron is not None:
+        raise UsageError("--burst leaves when nothing is due, and a table always has something to come")
+    return _run(
+        ctx, workers=workers, queues=queues, burst=burst, table=cron, times=(drain, grace), paths=paths
+    )
 
+
+def cron(  # noqa: PLR0913 -- each option is a parameter
+    ctx: typer.Context,
+    *,
+    file: options.TableFile,
+    workers: options.CronWorkers = None,
+    queues: options.Queues = None,
+    drain: options.Drain = None,
+    grace: options.Grace = None,
+    paths: options.ImportPaths = None,
+) -> int:
+    """Make jobs of a table when they fall due, and run them, until told to stop.
+
+    The table is read again when it changes, and on HUP; with any error in it, it is kept as it was.
+    """
+    return _run(
+        ctx, workers=workers, queues=queues, burst=False, table=file, times=(drain, grace), paths=paths
+    )
+
+
+def _run(  # noqa: PLR0913 -- what both verbs have
+    ctx: typer.Context,
+    *,
+    workers: int | None,
+    queues: list[str] | None,
+    burst: bool,
+    table: Path | None,
+    times: tuple[float | None, float | None],
+    paths: list[Path] | None,
+) -> int:
+    from jobrun.supervisor import Settings, run  # noqa: PLC0415 -- only these verbs need the house
+
+    drain, grace = times
     return run(
         Settings(
             path=job_file(ctx),
-            workers=workers or os.cpu_count() or 1,
+            workers=(os.cpu_count() or 1) if workers is None else workers,
             queues=tuple(dict.fromkeys(queues or ())),
             burst=burst,
             drain_s=DRAIN_S if drain is None else drain,
             grace_s=GRACE_S if grace is None else grace,
             import_paths=tuple(os.fspath(path) for path in paths or ()),
+            table=None if table is None else table.absolute(),
         )
     )

@@ -1,0 +1,79 @@
+"""A child that a group has one of, the dispatcher or the scheduler: forked, talked to, replaced when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jobrun.supervisor.pauses import Pauses
+from jobrun.wire.channel import Channel, pair
+from jobrun.wire.messages import Message
+
+LONGEST_PAUSE_S = 1.0  # no time limit holds without a dispatcher, and no tick is served without a scheduler
+
+Fork = Callable[[Callable[[], int], Channel | socket.socket], int]
+
+
+class Office:
+    """One such post, whoever holds it now."""
+
+    def __init__(self, name: str, spool: Path, fork: Fork) -> None:
+        """`fork(main, not_for_it)` starts a child that runs `main` with one channel closed."""
+        self.name = name
+        self.pid = 0  # of who holds it; 0: nobody
+        self.generation = 0  # counts those who held it
+        self.control: Channel | None = None
+        self._spool = spool
+        self._fork = fork
+        self._pauses = Pauses(1, LONGEST_PAUSE_S)
+
+    def fill(self, main: Callable[[Channel, int], int]) -> None:
+        """Fork somebody who runs `main(control, generation)`. Raises OSError when there is no room, to be tried again."""
+        self._pauses.began(0)
+        self.generation += 1
+        ours, theirs = pair(self._spool)
+        try:
+            self.pid = self._fork(lambda: main(theirs, self.generation), ours)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.control = ours
+
+    def vacate(self) -> None:
+        """Note that who held it was reaped."""
+        if self.control is not None:
+            self.control.close()
+        self.control, self.pid = None, 0
+
+    def pause(self) -> float:
+        """Note an untimely end; return the seconds until somebody is to be forked again."""
+        return self._pauses.ended(0)
+
+    def quick_deaths(self) -> int:
+        return self._pauses.deaths(0)
+
+    def left_s(self) -> float:
+        """Return for how long nobody is to be forked."""
+        return self._pauses.left_s(0)
+
+    def send(self, message: Message) -> None:
+        if self.control is not None:
+            with contextlib.suppress(OSError):  # what matters is said again to the next one
+                self.control.send(message)
+
+    def heard(self) -> Iterator[Message]:
+        """Yield what was said; that nothing will come any more is noticed by reaping."""
+        if self.control is None:
+            return
+        with contextlib.suppress(EOFError, OSError):
+            while (message := self.control.receive()) is not None:
+                yield message
+
+    def hang_up(self) -> None:
+        """Say that nothing more will come: who holds it ends."""
+        if self.control is not None:
+            self.control.hang_up()

@@ -1,0 +1,51 @@
+"""What the children of a group run, each with its own part of what the group was asked to be."""
+
+from __future__ import annotations
+
+import os
+
+from jobrun import dispatcher, scheduler, worker
+from jobrun.dispatcher.settings import Settings as DeskSettings
+from jobrun.dispatcher.settings import World
+from jobrun.scheduler.settings import Settings as ClockSettings
+from jobrun.supervisor.settings import Settings
+from jobrun.wire.channel import Channel
+
+
+class Roles:
+    """The main functions of the forked; each returns the exit code of its process."""
+
+    def __init__(self, settings: Settings, import_paths: tuple[str, ...]) -> None:
+        self._settings = settings
+        self._import_paths = import_paths
+
+    def dispatcher(self, control: Channel, generation: int) -> int:
+        settings = DeskSettings(
+            path=self._settings.path,
+            workers=self._settings.workers,
+            queues=self._settings.queues,
+            burst=self._settings.burst,
+            drain_s=self._settings.drain_s,
+            grace_s=self._settings.grace_s,
+            group_pid=os.getppid(),
+            generation=generation,
+        )
+        return dispatcher.run(settings, control, World())
+
+    def scheduler(self, control: Channel, generation: int) -> int:
+        assert self._settings.table is not None
+        settings = ClockSettings(
+            path=self._settings.path, table=self._settings.table, is_replacement=generation > 1
+        )
+        return scheduler.run(settings, control, scheduler.World())
+
+    def worker(self, name: str, lock: int, channel: Channel) -> int:
+        post = worker.Post(
+            name=name,
+            job_file=self._settings.path,
+            channel=channel,
+            lock=lock,
+            import_paths=self._import_paths,
+        )
+        worker.run(post)
+        return 0
