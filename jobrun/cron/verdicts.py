@@ -62,7 +62,7 @@ def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
     """Return the verdict on ticks that came while nobody was there, or too long ago."""
     if not entry.is_enabled:
         return replace(older, state=TickState.DISABLED)
-    if _is_paused(row, older.at) and _is_paused(row, older.last or older.at):
+    if row.is_paused_at(older.at) and row.is_paused_at(older.last or older.at):
         return replace(older, state=TickState.PAUSED)
     return replace(older, reason="no scheduler ran, and it was too late afterwards")
 
@@ -70,15 +70,9 @@ def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
 def _withheld(entry: Entry, tick: Occurrence, row: EntryRow) -> NewTick | None:
     if not entry.is_enabled:
         return _tick(tick, TickState.DISABLED)
-    if _is_paused(row, tick.at):
+    if row.is_paused_at(tick.at):
         return _tick(tick, TickState.PAUSED)
     return None
-
-
-def _is_paused(row: EntryRow, at: datetime) -> bool:
-    if row.paused_at is None or at < row.paused_at:
-        return False
-    return row.paused_until is None or at < row.paused_until
 
 
 def _chosen(entry: Entry, ticks: Sequence[Occurrence]) -> list[Occurrence]:

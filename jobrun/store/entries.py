@@ -13,8 +13,9 @@ from jobrun.cron.notices import notice_of
 from jobrun.cron.words import Changes, EntryRow, EntrySpec, Turn
 from jobrun.errors import UsageError
 from jobrun.model import NewJob
+from jobrun.store.cronrows import entry_of
 from jobrun.store.database import Database
-from jobrun.store.rows import compact, entry_of
+from jobrun.store.rows import compact
 from jobrun.store.templates import template_of, template_text
 from jobrun.units import to_ms
 
@@ -112,6 +113,17 @@ class Entries:
             self._db.change(
                 "UPDATE entries SET done_until = :done_until WHERE name = :name",
                 {"name": name, "done_until": to_ms(done_until)},
+            )
+
+    def rewind(self, table: str, *, now: datetime) -> None:
+        """Have ticks be decided from now on where they were decided further: the clock was set back.
+
+        Those that ran stay what they are, and do not run again.
+        """
+        with self._db.write():
+            self._db.change(
+                "UPDATE entries SET done_until = :now WHERE table_path = :table AND done_until > :now",
+                {"table": table, "now": to_ms(now)},
             )
 
     def saw_boot(self, name: str, boot_id: str) -> None:

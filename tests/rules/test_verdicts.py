@@ -41,11 +41,12 @@ def row(**changes: object) -> EntryRow:
         name="backup",
         table="jobs.toml",
         schedule_text="",
+        zone_name="UTC",
         digest="",
         since=NIGHT,
         done_until=NIGHT,
         anchor=NIGHT,
-        boot_id=None,
+        boot_id="",
         is_enabled=True,
         removed_at=None,
         paused_at=None,
@@ -236,16 +237,22 @@ def test_jitter_is_the_same_for_a_tick_whenever_it_is_asked_and_below_half_the_i
     catchup=st.sampled_from(Catchup),
     overlap=st.sampled_from(Overlap),
     window=st.none() | st.integers(1, 100_000),
-    live=st.booleans(),
+    live=st.lists(st.just(12), max_size=1),
 )
 def test_each_due_tick_has_exactly_one_verdict(  # noqa: PLR0917
-    schedule: str, since: int, span: int, catchup: Catchup, overlap: Overlap, window: int | None, live: bool
+    schedule: str,
+    since: int,
+    span: int,
+    catchup: Catchup,
+    overlap: Overlap,
+    window: int | None,
+    live: list[int],
 ) -> None:
     it = entry(schedule, catchup=catchup, overlap=overlap, catchup_window_s=window and float(window))
     begin = NIGHT + timedelta(seconds=since)
     now = begin + timedelta(seconds=span)
 
-    found = verdicts(it, since=begin, now=now, live=(12,) if live else ())
+    found = verdicts(it, since=begin, now=now, live=tuple(live))
 
     true = 0
     for tick in upcoming(it, begin, anchor=NIGHT):

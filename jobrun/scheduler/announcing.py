@@ -1,0 +1,35 @@
+"""What a scheduler says of its table: what changed, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from jobrun.cron.words import Changes
+from jobrun.scheduler.timetable import Timetable
+from jobrun.units import format_duration
+
+MOST_NAMES = 20
+
+
+def changes_in_words(changes: Changes) -> list[str]:
+    """Return a line for each kind of change: `+ added: a, b`."""
+    kinds = (("+ added", changes.added), ("~ changed", changes.changed), ("- removed", changes.removed))
+    return [f"{kind}: {_names(names)}" for kind, names in kinds if names]
+
+
+def coming_in_words(table: str, timetable: Timetable, now: datetime) -> str:
+    """Return how many entries there are, and which falls due next."""
+    count = len(timetable.entries)
+    entries = f"{count} entr{'y' if count == 1 else 'ies'} of {table}"
+    coming = timetable.first()
+    if coming is None:
+        return f"{entries}; none is due by the clock"
+    at, name = coming
+    wait = format_duration(max((at - now).total_seconds(), 0))
+    return f"{entries}; next: {name} in {wait} ({at.astimezone().isoformat(' ', 'seconds')})"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

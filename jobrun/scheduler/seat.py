@@ -1,0 +1,35 @@
+"""One scheduler for a table and a job file, by lock; who holds it stands in the job file, for people."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from jobrun.errors import Busy
+from jobrun.locks.roles import Role
+from jobrun.paths import scheduler_lock
+from jobrun.store import Store
+
+
+@contextlib.contextmanager
+def sole_scheduler(store: Store, table: Path, *, pid: int, now: datetime) -> Iterator[None]:
+    """Be the scheduler of a table for the length of a block; `pid` is whom a person would stop.
+
+    Raises `Busy` while another one is.
+    """
+    name = os.fspath(table)
+    role = Role(scheduler_lock(store.path, table))
+    if not role.try_to_take():
+        holder = store.tables.get(name)
+        by = f" (pid {holder.pid})" if holder is not None else ""
+        raise Busy(
+            f"another scheduler{by} serves `{table}` already", hint="stop it first; `jobrun status` shows it"
+        )
+    store.tables.hold(name, pid=pid, now=now)
+    try:
+        yield
+    finally:
+        role.give_up()
