@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobrun.errors import UsageError
-from jobrun.model import Kind, NewJob, Surroundings
+from jobrun.model import Kind, Leftovers, NewJob, Surroundings, Terms
 from jobrun.payload import parse_json
 from jobrun.requests import check, check_target
 
@@ -164,6 +164,8 @@ def test_a_bad_key_is_refused(key: str) -> None:
         {"timeout_s": float("nan")},
         {"timeout_s": float("inf")},
         {"timeout_s": -1},
+        {"deadline_s": 0},
+        {"deadline_s": float("nan")},
         {"backoff_s": -1},
         {"max_backoff_s": float("nan")},
         {"backoff_s": 60, "max_backoff_s": 30},
@@ -190,6 +192,9 @@ def test_a_number_out_of_range_is_refused(changes: dict[str, Any]) -> None:
         ({"kind": "pickle"}, "kind must be a Kind"),
         ({"on_crash": "panic"}, "on_crash must be an OnCrash"),
         ({"surroundings": "/"}, "surroundings must be Surroundings"),
+        ({"deadline_s": "5m"}, "deadline_s must be a number"),
+        ({"scheduled_for": "now"}, "scheduled_for must be a datetime"),
+        ({"terms": {}}, "terms must be Terms"),
     ],
 )
 def test_what_has_the_wrong_type_is_refused_by_its_name(changes: dict[str, Any], words: str) -> None:
@@ -205,6 +210,7 @@ def test_what_has_the_wrong_type_is_refused_by_its_name(changes: dict[str, Any],
         ({"umask": -1}, "umask"),
         ({"umask": 0o1000}, "umask"),
         ({"umask": 0.5}, "umask"),
+        ({"umask": "022"}, "umask"),
         ({"environment": {"A\0": "b"}}, r"'A\x00'"),
         ({"environment": {"A": "secret\ud800"}}, "'A'"),
         ({"environment": {"A": 5}}, "'A'"),
@@ -226,7 +232,45 @@ def test_surroundings_of_bytes_that_are_not_utf_8_are_taken() -> None:
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
-    assert "has no time zone" in refusal(run_at=datetime(2027, 1, 1))  # noqa: DTZ001 -- the fault itself
+    naive = datetime(2027, 1, 1)  # noqa: DTZ001 -- the fault itself
+
+    assert "has no time zone" in refusal(run_at=naive)
+    assert "has no time zone" in refusal(scheduled_for=naive)
+
+
+def test_a_call_may_run_where_its_worker_does_and_with_a_few_variables_more() -> None:
+    assert accepts(surroundings=Surroundings(cwd="", umask=None, environment={"A": "1"}))
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"stdin": "a\0b"}, "stdin"),
+        ({"stdin": "\udcff"}, "stdin"),
+        ({"stdin": "x" * (1 << 20)}, "over the limit"),
+        ({"ok_exit": (0, 256)}, "ok_exit holds `256`"),
+        ({"skip_exit": (-1,)}, "skip_exit holds `-1`"),
+        ({"no_retry_exit": (True,)}, "no_retry_exit holds `True`"),
+        ({"no_retry_exit": ("3",)}, "no_retry_exit holds `'3'`"),
+        ({"skip_exit": (0,)}, "exit code `0` is in ok_exit and in skip_exit"),
+        ({"ping": "ftp://host/x"}, "ping"),
+        ({"ping": "https:///x"}, "ping"),
+        ({"ping": "https://host/a b"}, "ping"),
+        ({"ping": "https://host/a#b"}, "ping"),
+        ({"ping": "https://host/" + "x" * 2048}, "ping"),
+    ],
+)
+def test_terms_that_could_not_be_kept_are_refused(terms: dict[str, Any], words: str) -> None:
+    assert words in refusal(kind=Kind.SHELL, task="true", terms=Terms(**terms))
+
+
+@pytest.mark.parametrize("terms", [{"stdin": "text"}, {"leftovers": Leftovers.KEEP}])
+def test_terms_that_only_a_command_can_keep_are_refused_for_a_call(terms: dict[str, Any]) -> None:
+    assert "a call" in refusal(terms=Terms(**terms))
+
+
+def test_an_entry_is_named_like_a_queue() -> None:
+    assert refusal(entry="a b") == "bad entry `a b`"
 
 
 def test_a_time_beyond_2200_is_refused() -> None:

@@ -12,7 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobrun.model import Added, Ending, ErrorInfo, Kind, NewJob, OnCrash, Outcome, Output, State, Surroundings
+from jobrun.model import (
+    COMMON_TERMS,
+    Added,
+    Ending,
+    ErrorInfo,
+    Kind,
+    Leftovers,
+    NewJob,
+    OnCrash,
+    Outcome,
+    Output,
+    State,
+    Surroundings,
+    Terms,
+)
 from jobrun.units import from_ms
 from jobrun.wire.channel import LARGEST_PACKET, Channel, Unreadable, attach, pair
 from jobrun.wire.messages import (
@@ -64,9 +78,22 @@ endings = st.builds(
     error=st.none() | errors,
     retry_in_s=st.none() | floats,
     is_permanent=st.booleans(),
+    is_skip=st.booleans(),
     cpu_s=st.none() | floats,
     peak_rss=st.none() | numbers,
     output=outputs,
+)
+codes = st.lists(st.integers(0, 255), max_size=3).map(tuple)
+terms = st.just(COMMON_TERMS) | st.builds(
+    Terms,
+    stdin=st.none() | names,
+    ok_exit=codes,
+    skip_exit=codes,
+    no_retry_exit=codes,
+    discards_output=st.booleans(),
+    leftovers=st.sampled_from(Leftovers),
+    is_catchup=st.booleans(),
+    ping=st.none() | names,
 )
 new_jobs = st.builds(
     NewJob,
@@ -84,6 +111,10 @@ new_jobs = st.builds(
     tags=st.lists(names, max_size=2).map(tuple),
     on_crash=st.sampled_from(OnCrash),
     surroundings=st.none() | st.builds(Surroundings, cwd=names, umask=numbers, environment=environments),
+    deadline_s=st.none() | floats,
+    entry=st.none() | names,
+    scheduled_for=st.none() | instants,
+    terms=terms,
 )
 added = st.builds(Added, id=numbers, state=st.sampled_from(State), run_at=instants, is_new=st.booleans())
 runs = st.builds(
@@ -102,6 +133,8 @@ runs = st.builds(
     cwd=st.none() | names,
     umask=st.none() | numbers,
     environment=environments,
+    variables=environments,
+    terms=terms,
 )
 messages = st.one_of(
     runs,

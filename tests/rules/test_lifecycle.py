@@ -73,11 +73,13 @@ jobs = st.builds(
     max_backoff_s=durations,
     on_crash=st.sampled_from(OnCrash),
     cancel_at=st.none() | st.just(NOW),
+    deadline_at=st.none() | st.floats(-3600, 3600).map(lambda s: NOW + timedelta(seconds=s)),
 )
 endings = st.builds(
     Ending,
     outcome=st.sampled_from(Outcome),
     is_permanent=st.booleans(),
+    is_skip=st.booleans(),
     retry_in_s=st.none() | st.floats(0, 366 * 86400.0),
 )
 
@@ -199,6 +201,29 @@ def test_a_success_wins_over_a_cancel_that_came_too_late() -> None:
     assert settle(running(cancel_at=NOW), Ending(outcome=Outcome.OK), NOW, 0.5).state is State.SUCCEEDED
 
 
+def test_a_job_that_found_nothing_to_do_is_skipped_and_says_why() -> None:
+    ending = Ending(outcome=Outcome.OK, is_skip=True, cause="exit 75: nothing to do")
+
+    becomes = settle(running(failures=1), ending, NOW, 0.5)
+
+    assert (becomes.state, becomes.reason, becomes.failures) == (State.SKIPPED, "exit 75: nothing to do", 1)
+    assert settle(running(cancel_at=NOW), ending, NOW, 0.5).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("outcome", [*FAILURES, Outcome.CRASHED])
+@pytest.mark.parametrize(
+    ("left_s", "state"), [(5.001, State.SCHEDULED), (5.0, State.FAILED), (-1.0, State.FAILED)]
+)
+def test_no_retry_is_due_at_the_deadline_or_later(outcome: Outcome, left_s: float, state: State) -> None:
+    job = running(retries=9, backoff_s=10, deadline_at=NOW + timedelta(seconds=left_s))
+
+    becomes = settle(job, Ending(outcome=outcome, cause="exit 3"), NOW, 0.5)
+
+    assert becomes.state is state
+    assert becomes.reason is not None
+    assert becomes.reason.endswith("exit 3")
+
+
 def test_the_reason_of_a_retry_says_which_one_and_why() -> None:
     becomes = settle(running(retries=3, failures=1), Ending(outcome=Outcome.ERROR, cause="exit 3"), NOW, 0.5)
 
@@ -212,6 +237,16 @@ def test_a_job_either_ends_or_waits_for_a_known_instant(job: Job, ending: Ending
     assert becomes.state is not State.RUNNING
     assert (becomes.state in LIVE) == (becomes.run_at is not None)
     assert becomes.run_at is None or (becomes.run_at > NOW) <= (becomes.state is State.SCHEDULED)
+
+
+@given(jobs, endings, spreads)
+def test_a_failure_is_followed_by_nothing_at_or_after_the_deadline(
+    job: Job, ending: Ending, spread: float
+) -> None:
+    becomes = settle(job, ending, NOW, spread)
+
+    if job.deadline_at is not None and ending.outcome is not Outcome.INTERRUPTED:
+        assert becomes.run_at is None or becomes.run_at < job.deadline_at
 
 
 @given(jobs, endings, spreads)
