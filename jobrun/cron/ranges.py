@@ -59,7 +59,7 @@ WEEKDAY = Field(
 )
 
 _PART = re.compile(
-    r"(?:(?P<star>\*)|(?P<hash>H)(?:\((?P<within>[^()]*)\))?|(?P<span>[0-9A-Z]+(?:-[0-9A-Z]+)?))"
+    r"(?:(?P<star>\*)|(?P<hash>H)(?:\((?P<within>[^()]+)\))?|(?P<span>[0-9A-Z]+(?:-[0-9A-Z]+)?))"
     r"(?:/(?P<step>[0-9]+))?"
 )
 
