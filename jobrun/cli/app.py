@@ -114,14 +114,14 @@ app.add_typer(
 _add_to_cron(
     "run",
     working.cron,
-    "cron run jobs.toml           with as many workers as there are cores",
-    "cron run -n 0 jobs.toml      only schedule; `jobrun worker` runs the jobs",
+    "cron run jobs.toml         with as many workers as there are cores",
+    "cron run -n 0 jobs.toml    only schedule; others run the jobs",
 )
 _add_to_cron(
     "check",
     cron.check,
-    "cron check jobs.toml             all that is wrong, each with its line",
-    "cron check jobs.toml --strict    also leave with 1 for a remark",
+    "cron check jobs.toml           all that is wrong, each with its line",
+    "cron check jobs.toml --strict  leave with 1 for a remark, too",
 )
 _add_to_cron(
     "next",
@@ -152,8 +152,8 @@ _add_to_cron(
 _add_to_cron(
     "import",
     importing.import_,
-    "cron import > jobs.toml             your own crontab",
-    "cron import --system > jobs.toml    your lines of /etc/crontab and /etc/cron.d",
+    "cron import > jobs.toml            your own crontab",
+    "cron import --system > jobs.toml   /etc/crontab and /etc/cron.d",
 )
 _add("status", looking.status, "status", "status --json")
 _add(

@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 
+from jobrun.cron.digest import digest, schedule_digest
+from jobrun.cron.words import EntrySpec
 from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, Kind, NewJob, Outcome
 from jobrun.store import Store, open_store
+from jobrun.table import read_table
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -97,6 +100,31 @@ def fail(end: Callable[..., Job]) -> Callable[..., Job]:
         return end(task, ending={"outcome": Outcome.ERROR, "exit_code": 3, "cause": "exit 3"}, **options)
 
     return failed
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., Path]:
+    """Write a table, and return its path."""
+
+    def written(text: str, name: str = "jobs.toml") -> Path:
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o600)
+        return file
+
+    return written
+
+
+@pytest.fixture
+def load(store: Store) -> Callable[..., None]:
+    """Have the job file know the entries of a table since an instant, as a scheduler does."""
+
+    def loaded(file: Path, *, now: datetime) -> None:
+        entries = read_table(file, local=UTC, local_name="UTC", environ={}).entries
+        specs = [EntrySpec(entry=e, digest=digest(e), schedule_digest=schedule_digest(e)) for e in entries]
+        store.entries.load(str(file), specs, boot_id="b1", now=now)
+
+    return loaded
 
 
 @pytest.fixture
