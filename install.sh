@@ -7,6 +7,8 @@
 usage() {
     cat <<'USAGE'
 usage: ./install.sh [--prefix DIR] [--dry-run]             install jobrun for you; DIR is ~/.local unless given
+       ./install.sh --systemd [--user] [...]               and as services of systemd: with --user of your own,
+                                                           else of the host; its DIR is /usr/local unless given
        ./install.sh [--prefix DIR] [--dry-run] uninstall   remove it again; your jobs stay where they are
        ./install.sh try                                    run jobs on real files, in an environment in .try/
        ./install.sh test [ARGUMENT...]                     run all tests (pytest's arguments), in one in .venv/
@@ -26,7 +28,9 @@ main() {
     fi
     prefix=''
     dry_run=''
-    verb=install_for_user
+    services=''
+    manager=--system
+    verb=install_all
     while [ $# -gt 0 ]; do
         case $1 in
             --prefix)
@@ -36,6 +40,8 @@ main() {
                 ;;
             --prefix=*) prefix=${1#--prefix=} ;;
             --dry-run) dry_run=yes ;;
+            --systemd) services=yes ;;
+            --user) manager=--user ;;
             -h | --help) usage && exit ;;
             uninstall) verb=uninstall ;;
             try | test)
@@ -47,9 +53,10 @@ main() {
         esac
         shift
     done
+    [ "$manager" = --system ] || [ "$services" ] || misuse "\`--user\` goes with \`--systemd\`"
     case $verb in
         try | test)
-            [ -z "$prefix$dry_run" ] || misuse "\`--prefix\` and \`--dry-run\` do not go with \`$verb\`"
+            [ -z "$prefix$dry_run$services" ] || misuse "\`$verb\` takes no options of install.sh before it"
             "run_$verb" "$@"
             ;;
         *)
@@ -59,9 +66,15 @@ main() {
     esac
 }
 
-# -- the three things it does
+# -- what it does
 
-install_for_user() {
+install_all() {
+    [ -z "$services" ] || check_services
+    install_program
+    [ -z "$services" ] || install_services
+}
+
+install_program() {
     if ! is_ours && { [ -e "$link" ] || [ -L "$link" ]; }; then
         fail "\`$link\` exists and is not ours" 'move it away, or choose another place with --prefix DIR'
     fi
@@ -77,8 +90,14 @@ install_for_user() {
     make_folder "$data"
     install_copy "$data/venv"
     run ln -sf -- "$data/venv/bin/jobrun" "$link"
+    for page in man/*.[1-8]; do
+        place=$prefix/share/man/man${page##*.}
+        make_folder "$place"
+        note "$place/${page##*/}"
+        run install -m 644 -- "$page" "$place/"
+    done
     if [ -z "$dry_run" ]; then
-        printf '%s' "$made" >>"$data/folders"
+        note_folders
         trap - EXIT INT TERM
         say "Installed: $("$link" --version)"
     fi
@@ -89,10 +108,18 @@ uninstall() {
     if [ ! -d "$data" ] && ! is_ours; then
         fail "jobrun is not installed in \`$prefix\`" 'say where it is with --prefix DIR'
     fi
-    say "Removing jobrun from $prefix; job files stay where they are:"
+    say "Removing jobrun from $prefix; job files and tables stay where they are:"
+    managers=$(cat "$data/managers" 2>/dev/null) || true
+    for manager in $managers; do
+        ask_systemd disable --now jobrun-worker jobrun-cron
+    done
     if is_ours; then
         run rm -- "$link"
     fi
+    remove_files
+    for manager in $managers; do
+        ask_systemd daemon-reload
+    done
     made=''
     if [ -f "$data/folders" ]; then
         made=$(cat "$data/folders")
@@ -125,10 +152,72 @@ run_test() {
         pip_install "$venv" --config-settings editable_mode=compat --editable '.[test]'
         say "$stamp" >"$venv/stamp"
     fi
-    for tool in busybox dash mandoc shellcheck strace tmux; do
+    for tool in busybox dash mandoc shellcheck strace systemd-analyze tmux; do
         command -v "$tool" >/dev/null || say "Not installed: $tool. The tests that need it are skipped."
     done
     exec "$venv/bin/python" -m pytest "$@"
+}
+
+# -- services
+
+check_services() { # before anything is changed
+    [ "$manager" = --user ] || [ -n "$dry_run" ] || [ "$(id -u)" = 0 ] ||
+        fail 'only root can install services of the host' 'sudo ./install.sh --systemd, or ./install.sh --systemd --user'
+    for service in worker cron; do
+        unit=$units/jobrun-$service.service
+        if [ -e "$unit" ] && ! head -n 1 -- "$unit" | grep -q '^# Written by .jobrun systemd '; then
+            fail "\`$unit\` exists and is not ours" 'move it away; what changes a unit belongs into a drop-in'
+        fi
+    done
+}
+
+install_services() {
+    say "Installing its services in $units:"
+    made=''
+    [ "$manager" = --user ] || make_user
+    make_folder "$units"
+    [ -n "$dry_run" ] || say "$manager" >>"$data/managers"
+    for service in worker cron; do
+        set -- "$link" systemd "$service"
+        [ "$manager" = --system ] || set -- "$@" --user
+        note "$units/jobrun-$service.service"
+        run_into "$units/jobrun-$service.service" "$@"
+    done
+    [ -e "$table" ] || make_table
+    [ -n "$dry_run" ] || note_folders
+    ask_systemd daemon-reload
+    tell_about_services
+}
+
+make_user() { # the one that the services of the host run as
+    id jobrun >/dev/null 2>&1 ||
+        run useradd --system --user-group --home-dir /var/lib/jobrun --shell /usr/sbin/nologin jobrun
+    if [ -z "$dry_run" ] && ! runuser -u jobrun -- "$link" --version >/dev/null; then
+        fail "the user jobrun cannot run \`$link\`" \
+            'install it where all can read, with a Python that all can run: PYTHON=/usr/bin/python3 ./install.sh --systemd'
+    fi
+}
+
+make_table() { # the example, commented out: it says what there is, and nothing runs
+    make_folder "$(dirname -- "$table")"
+    run_into "$table" sed 's/^[^#]/# &/' examples/jobs.toml
+    if [ "$manager" = --system ]; then # it may hold passwords
+        run chgrp jobrun "$table"
+        run chmod 640 "$table"
+    fi
+}
+
+ask_systemd() { # WORD...: where it runs, see sd_booted(3)
+    [ ! -d /run/systemd/system ] || run systemctl "$manager" "$@" || say '  (systemd says why not above)'
+}
+
+tell_about_services() {
+    systemctl='systemctl'
+    [ "$manager" = --system ] || systemctl='systemctl --user'
+    say 'Nothing runs yet. One of these starts it, now and whenever the host starts:'
+    say "  $systemctl enable --now jobrun-cron      jobs by $table, and what is queued"
+    say "  $systemctl enable --now jobrun-worker    what is queued"
+    [ "$manager" = --system ] || say "  loginctl enable-linger                        and they go on when you log out"
 }
 
 # -- Python
@@ -210,10 +299,21 @@ install_copy() { # ENVIRONMENT: builds from a copy, so that nothing is left in t
 newline='
 '
 
-set_places() { # sets $prefix, $data and $link
-    if [ -z "$prefix" ]; then
+set_places() { # sets $prefix, $data, $link, $units and $table
+    units=/etc/systemd/system
+    table=/etc/jobrun/jobs.toml
+    if [ -n "$services" ] && [ "$manager" = --system ]; then
+        umask 022 # the user jobrun reads what root installs
+        prefix=${prefix:-/usr/local}
+    fi
+    if [ -z "$prefix" ] || [ "$manager" = --user ]; then
         [ -n "${HOME:-}" ] || misuse "\`HOME\` is not set: say where with --prefix DIR"
-        prefix=$HOME/.local
+        prefix=${prefix:-$HOME/.local}
+    fi
+    if [ "$manager" = --user ]; then
+        config=${XDG_CONFIG_HOME:-$HOME/.config}
+        units=$config/systemd/user
+        table=$config/jobrun/jobs.toml
     fi
     case $prefix in
         /*) ;;
@@ -238,6 +338,21 @@ make_folder() { # FOLDER, with its parents; $made lists them, deepest first
     fi
 }
 
+note() { # FILE: uninstall removes it
+    [ -n "$dry_run" ] || grep -qxF -- "$1" "$data/files" 2>/dev/null || say "$1" >>"$data/files"
+}
+
+note_folders() { # those of $made: uninstall removes what is empty by then
+    printf '%s' "$made" >>"$data/folders"
+}
+
+remove_files() {
+    [ -f "$data/files" ] || return 0
+    while IFS= read -r file; do
+        run rm -f -- "$file"
+    done <"$data/files"
+}
+
 remove_folders() { # those of $made that hold nothing else by now
     printf '%s\n' "$made" | while IFS= read -r folder; do
         rmdir -- "$folder" 2>/dev/null || true
@@ -246,6 +361,7 @@ remove_folders() { # those of $made that hold nothing else by now
 
 undo() {
     say 'Not installed; what was begun is removed.' >&2
+    remove_files >&2
     rm -rf -- "$data"
     remove_folders
 }
@@ -275,6 +391,22 @@ misuse() { # MESSAGE
 }
 
 run() { # WORD...: shows the command as one would type it, and runs it unless --dry-run
+    say "$(quoted "$@")"
+    [ -n "$dry_run" ] || "$@"
+}
+
+run_into() { # FILE WORD...: the same, and writes what it prints; a command that fails writes nothing
+    file=$1
+    shift
+    place=$(quoted "$file")
+    say "$(quoted "$@") >${place#?}"
+    if [ -z "$dry_run" ]; then
+        printed=$("$@")
+        say "$printed" >"$file"
+    fi
+}
+
+quoted() { # WORD...
     line=' '
     for word; do
         case $word in
@@ -283,7 +415,6 @@ run() { # WORD...: shows the command as one would type it, and runs it unless --
         esac
     done
     say "$line"
-    [ -n "$dry_run" ] || "$@"
 }
 
 { main "$@"; }

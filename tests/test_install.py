@@ -31,7 +31,7 @@ def home(tmp_path: Path) -> Path:
 def run(words: Sequence[str | Path], home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(word) for word in words],
-        env=os.environ | {"HOME": str(home)} | variables,
+        env=os.environ | {"HOME": str(home), "XDG_CONFIG_HOME": "", "JOBRUN_DB": ""} | variables,
         cwd=home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -63,8 +63,28 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(shell: list[str], h
     assert tree(home) == []
 
 
+def test_a_dry_run_says_which_services_of_the_host_it_would_install(shell: list[str], home: Path) -> None:
+    done = run([*shell, SCRIPT, "--systemd", "--dry-run"], home)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for service in ("worker", "cron"):
+        command = f"/usr/local/bin/jobrun systemd {service}"
+        assert f"{command} > /etc/systemd/system/jobrun-{service}.service\n" in done.stdout
+    assert tree(home) == []
+
+
 @pytest.mark.parametrize(
-    "words", [["frob"], ["--frob"], ["--prefix"], ["try", "me"], ["--dry-run", "test"]], ids=" ".join
+    "words",
+    [
+        ["frob"],
+        ["--frob"],
+        ["--prefix"],
+        ["--user"],
+        ["try", "me"],
+        ["--dry-run", "test"],
+        ["--systemd", "try"],
+    ],
+    ids=" ".join,
 )
 def test_a_word_it_does_not_know_is_a_usage_error(shell: list[str], home: Path, words: list[str]) -> None:
     done = run([*shell, SCRIPT, *words], home)
@@ -119,6 +139,18 @@ def test_a_jobrun_of_somebody_else_is_left_alone(home: Path) -> None:
     assert other.read_text() == "mine"
 
 
+def test_a_unit_of_somebody_else_is_left_alone(home: Path) -> None:
+    other = home / ".config" / "systemd" / "user" / "jobrun-cron.service"
+    other.parent.mkdir(parents=True)
+    other.write_text("[Service]\n")
+
+    done = run([SCRIPT, "--systemd", "--user"], home)
+
+    assert done.returncode == 1
+    assert f"`{other}` exists and is not ours" in done.stderr
+    assert not (home / ".local").exists()
+
+
 def test_a_script_that_was_cut_short_does_nothing(tmp_path: Path, home: Path) -> None:
     checkout = tmp_path / "checkout"
     (checkout / "jobrun").mkdir(parents=True)
@@ -139,19 +171,44 @@ def test_a_script_that_was_cut_short_does_nothing(tmp_path: Path, home: Path) ->
     assert tree(home) == before
 
 
+@pytest.fixture
+def no_systemd(tmp_path: Path) -> str:
+    """Return a PATH whose systemctl does nothing: the real one would stop the services of who runs the tests."""
+    stand_in = tmp_path / "bin" / "systemctl"
+    stand_in.parent.mkdir()
+    stand_in.write_text("#!/bin/sh\n")
+    stand_in.chmod(0o755)
+    return f"{stand_in.parent}:{os.environ['PATH']}"
+
+
 @pytest.mark.process
-def test_what_is_installed_works_and_uninstall_leaves_nothing(home: Path) -> None:
-    prefix = home / "my programs"
-    installed = run([SCRIPT, "--prefix", prefix], home)
+def test_what_is_installed_works_and_uninstall_leaves_the_table(home: Path, no_systemd: str) -> None:
+    prefix, config = home / "my programs", home / ".config"
+    table = config / "jobrun" / "jobs.toml"
+    table.parent.mkdir(parents=True)
+    words: list[str | Path] = [SCRIPT, "--prefix", prefix, "--systemd", "--user"]
+    installed = run(words, home, PATH=no_systemd)
     if "pip could not install" in installed.stderr:
         pytest.skip(f"no packages can be installed here: {installed.stderr.splitlines()[0]}")
     command = prefix / "bin" / "jobrun"
 
     answer = run([command, "--help"], home)
-    removed = run([SCRIPT, "--prefix", prefix, "uninstall"], home)
+    units = [path.read_text() for path in sorted((config / "systemd" / "user").iterdir())]
+    checked = run([command, "cron", "check", table], home)
+    pages = tree(prefix / "share" / "man")
+    table.write_text("# mine\n")
+    again = run(words, home, PATH=no_systemd)
+    removed = run([SCRIPT, "--prefix", prefix, "uninstall"], home, PATH=no_systemd)
 
-    assert (installed.returncode, answer.returncode) == (0, 0), installed.stderr + answer.stderr
+    assert (installed.returncode, answer.returncode, again.returncode) == (0, 0, 0), (
+        installed.stderr + answer.stderr + again.stderr
+    )
     assert f'export PATH="{prefix}/bin:$PATH"' in installed.stdout
     assert "enqueue" in answer.stdout
+    assert [f'ExecStart="{command}" ' in unit for unit in units] == [True, True]
+    assert checked.stdout == f"{table}: 0 entries, ok\n", checked.stderr
+    assert "man1/jobrun.1" in pages
     assert (removed.returncode, removed.stderr) == (0, "")
     assert not prefix.exists()
+    assert [table, table.read_text()] == [*config.rglob("*.toml"), "# mine\n"]
+    assert not (config / "systemd").exists()
