@@ -111,8 +111,11 @@ def _unknown(name: str, value: Any, keys: Mapping[str, Key]) -> UsageError:
     if name in KEYS:
         hint = "variables of all jobs stand below [env]" if name == "env" else "give it to each job"
         return UsageError("cannot stand in [defaults]", hint=hint)
-    dotted = 'a name with a dot stands in quotes, as [jobs."web.backup"]' if isinstance(value, dict) else None
-    return unknown("unknown key", name, keys, otherwise=dotted)
+    if isinstance(value, dict):
+        return UsageError(
+            f"unknown key `{name[:64]}`", hint='a name with a dot stands in quotes, as [jobs."web.backup"]'
+        )
+    return unknown("unknown key", name, keys)
 
 
 def _check_name(spot: Spot, name: str) -> None:

@@ -43,7 +43,7 @@ KEYS: dict[str, Key] = {
     "timezone": Key(read=values.zone),
     "dst": Key(read=values.choice(Dst), field="dst"),
     "jitter": Key(read=values.duration, field="jitter_s"),
-    "seed": Key(read=values.text),
+    "seed": Key(read=values.text, field="seed"),
     "enabled": Key(read=values.flag, field="is_enabled"),
     "overlap": Key(read=values.choice(Overlap), field="overlap"),
     "catchup": Key(read=values.choice(Catchup), field="catchup"),

@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_LINE = 4096  # bytes
-MAX_LINES = 200_000
-MAX_ITEMS = 200_000  # commas and brackets, wherever they stand
+# Of what takes `tomllib` its time, as much as 10,000 entries may need.
+MOST = {"\n": 200_000, ",": 100_000, "[": 100_000, "{": 50_000, '"': 300_000, "\\": 200_000}
+NAMES = {"\n": "lines", ",": "commas", '"': "quotes", "\\": "backslashes"}
+MAX_TABLES = 25_000
+MAX_KEYS = 1000  # of one table
+MAX_DOTTED = 100_000  # parts of dotted keys in all
 MAX_PARTS = 8  # of a dotted key; the time to parse one grows with the square of them
 MAX_DEPTH = 32  # of brackets within brackets; `tomllib` calls itself for each
 
@@ -67,18 +71,12 @@ def skeleton_of(text: str) -> Skeleton:
 
 
 def _check_size(text: str) -> None:
-    lines = text.count("\n")
-    if lines >= MAX_LINES:
-        raise TooMuch(MAX_LINES, f"more than {MAX_LINES} lines")
-    if sum(map(text.count, ",[{")) > MAX_ITEMS:
-        raise TooMuch(1, f"more than {MAX_ITEMS} commas and brackets")
-    if len(text) <= MAX_LINE // 4:
-        return
+    for character, most in MOST.items():
+        if text.count(character) > most:
+            raise TooMuch(1, f"more than {most} {NAMES.get(character, f'`{character}`')}")
     for number, line in enumerate(text.split("\n"), start=1):
-        if len(line) > MAX_LINE // 4 and len(line.encode()) > MAX_LINE:
-            raise TooMuch(
-                number, f"a line of more than {MAX_LINE} bytes; text in three quotes may have many lines"
-            )
+        if len(line) > MAX_LINE // 4 and len(line.encode()) > MAX_LINE:  # a character has up to 4 bytes
+            raise TooMuch(number, f"more than {MAX_LINE} bytes; text in three quotes may have many lines")
 
 
 class _Walk:
@@ -91,6 +89,7 @@ class _Walk:
         self.lines: dict[Place, int] = {}
         self.twice: list[tuple[Place, int, int]] = []
         self._given: dict[Place, int] = {}
+        self._tables = self._keys = self._dotted = 0
 
     def run(self) -> None:
         text, statement, position = self._text, _STATEMENT.match, 0
@@ -110,16 +109,23 @@ class _Walk:
 
     def _key(self, key: str) -> None:
         path = self._path_of(key)
+        self._keys = self._less_than(self._keys, MAX_KEYS, "keys in one table")
         if self._head is not None:
             self._note(self._head, path)
 
     def _open(self, key: str, *, is_array: bool) -> None:
         path = self._path_of(key)
+        self._tables, self._keys = self._less_than(self._tables, MAX_TABLES, "tables"), 0
         self._head = None if is_array else path
         if is_array:
             self.lines.setdefault(path, self._line)
         else:
             self._note((), path)
+
+    def _less_than(self, count: int, most: int, what: str) -> int:
+        if count == most:
+            raise TooMuch(self._line, f"more than {most} {what}")
+        return count + 1
 
     def _note(self, head: Place, path: Place) -> None:
         """Keep the line of a path, and of those above it that have none of their own."""
@@ -138,6 +144,9 @@ class _Walk:
         parts = _PARTS.findall(key)
         if len(parts) > MAX_PARTS:
             raise TooMuch(self._line, f"a key of more than {MAX_PARTS} parts")
+        self._dotted += len(parts)
+        if self._dotted > MAX_DOTTED:
+            raise TooMuch(self._line, f"more than {MAX_DOTTED} parts of dotted keys")
         return tuple(map(_unquoted, parts))
 
     def _end_of_value(self, position: int) -> int | None:

@@ -79,7 +79,9 @@ def read_env_file(path: Path) -> dict[str, str]:
             check_variable(found["name"])
             read[found["name"]] = _value(found["value"])
         except UsageError as error:
-            raise UsageError(f"`{path}`, line {number}: `{found['name'][:64]}` {error.message}", hint=error.hint) from None
+            raise UsageError(
+                f"`{path}`, line {number}: `{found['name'][:64]}` {error.message}", hint=error.hint
+            ) from None
     return read
 
 

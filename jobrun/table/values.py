@@ -8,21 +8,22 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from jobrun.cron.words import Notice
 from jobrun.errors import UsageError
-from jobrun.model import Kind
+from jobrun.model import Kind, NewJob
+from jobrun.requests import check
 from jobrun.table.problems import Several, unknown
 from jobrun.units import parse_duration
 from jobrun.zone import named_zone
 
-KIND_OF = {"call": Kind.CALL, "shell": Kind.SHELL, "command": Kind.COMMAND}
-
 MAX_BITS = 64  # of a number; `str` of 5,000 digits fails
 
+_UNUSED = datetime(1970, 1, 1, tzinfo=UTC)  # instead of now: a notice has no times
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UMASK = re.compile(r"0?[0-7]{3}")
 
@@ -113,9 +114,7 @@ def variables(value: Any) -> dict[str, str]:
 def check_variable(name: str) -> None:
     """Refuse the name of a variable that a shell could not have, or that every job gets another value for."""
     if not _VARIABLE.fullmatch(name):
-        raise UsageError(
-            f"bad name of a variable `{name[:64]}`", hint="letters, digits and _, no digit first"
-        )
+        raise UsageError("is no name of a variable", hint="letters, digits and _, no digit first")
     if name.startswith("JOBRUN_"):
         raise UsageError("is given to jobs by jobrun itself")
 
@@ -157,15 +156,18 @@ def notice(value: Any) -> Notice:
     """Read what is told of a change: a shell line, the words of a command, or a table with one of three keys."""
     match value:
         case str():
-            return shell(value)
+            told = shell(value)
         case list():
-            return command(value)
+            told = command(value)
         case dict() if len(value) == 1 and (key := next(iter(value))) in WHAT_RUNS:
-            return WHAT_RUNS[key](value[key])
-    raise UsageError(
-        "must be a shell line, a list of words, or a table with one key",
-        hint='as { call = "module:function" }',
-    )
+            told = WHAT_RUNS[key](value[key])
+        case _:
+            raise UsageError(
+                "must be a shell line, a list of words, or a table with one key",
+                hint='as { call = "module:function" }',
+            )
+    check(NewJob(kind=told.kind, task=told.task, args=told.args), now=_UNUSED)
+    return told
 
 
 def _typed(value: Any, kind: type, form: str) -> Any:
@@ -175,6 +177,8 @@ def _typed(value: Any, kind: type, form: str) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return "a number that long"
     match value:
         case bool():
             return f"`{str(value).lower()}`"
@@ -184,6 +188,4 @@ def _shown(value: Any) -> str:
             return "a list"
         case dict():
             return "a table"
-        case int() if value.bit_length() > MAX_BITS:
-            return "a number that long"
     return f"`{value}`"
