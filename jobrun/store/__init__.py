@@ -8,23 +8,26 @@ rows with them (sqlite.org/howtocorrupt.html, 2.2).
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from jobrun.store import opening
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
-from jobrun.store.entries import Entries
 from jobrun.store.intake import Intake
 from jobrun.store.ledger import Ledger
 from jobrun.store.opening import check_for_workers
 from jobrun.store.orders import Orders
-from jobrun.store.pings import Pings
 from jobrun.store.queue import Queue
-from jobrun.store.tables import Tables
-from jobrun.store.ticks import Ticks
 from jobrun.store.workers import Workers
+
+if TYPE_CHECKING:  # loaded when first used: `enqueue` stands in loops, and has no use for the words of cron
+    from jobrun.store.entries import Entries
+    from jobrun.store.pings import Pings
+    from jobrun.store.tables import Tables
+    from jobrun.store.ticks import Ticks
 
 PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
 
@@ -47,11 +50,31 @@ class Store:
         self.orders = Orders(database)
         self.ledger = Ledger(database)
         self.workers = Workers(database)
-        self.entries = Entries(database)
-        self.ticks = Ticks(database, self.intake)
-        self.tables = Tables(database)
-        self.pings = Pings(database)
         self._database = database
+
+    @cached_property
+    def entries(self) -> Entries:
+        from jobrun.store import entries  # noqa: PLC0415 -- as said above
+
+        return entries.Entries(self._database)
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        from jobrun.store import ticks  # noqa: PLC0415 -- as said above
+
+        return ticks.Ticks(self._database, self.intake)
+
+    @cached_property
+    def tables(self) -> Tables:
+        from jobrun.store import tables  # noqa: PLC0415 -- as said above
+
+        return tables.Tables(self._database)
+
+    @cached_property
+    def pings(self) -> Pings:
+        from jobrun.store import pings  # noqa: PLC0415 -- as said above
+
+        return pings.Pings(self._database)
 
     def close(self) -> None:
         self._database.close()

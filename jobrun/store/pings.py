@@ -6,8 +6,9 @@ from datetime import datetime
 
 from jobrun.bell import Tone
 from jobrun.cron.words import Ping
+from jobrun.store.cronrows import ping_of
 from jobrun.store.database import Database
-from jobrun.store.rows import instant, ping_of
+from jobrun.store.rows import instant
 from jobrun.units import to_ms
 
 
@@ -37,19 +38,23 @@ class Pings:
         )
         return None if row is None or row["due_at"] is None else instant(row["due_at"])
 
-    def due(self, *, now: datetime, limit: int) -> list[Ping]:
-        """Return at most `limit` messages that are due, the earliest first; of each job only its first."""
+    def due(self, *, now: datetime, horizon: datetime, limit: int) -> list[Ping]:
+        """Return at most `limit` messages that are due, the earliest first; of each job only its first.
+
+        Nothing is put off beyond the horizon: what lies there was so before the clock was set back,
+        and is due as well.
+        """
         rows = self._db.rows(
             """
             SELECT *
               FROM pings
-             WHERE due_at <= :now
+             WHERE (due_at <= :now OR due_at > :horizon)
                AND NOT EXISTS (SELECT 1 FROM pings AS earlier
                                 WHERE earlier.job_id = pings.job_id AND earlier.id < pings.id)
              ORDER BY due_at, id
              LIMIT :limit
             """,
-            {"now": to_ms(now), "limit": limit},
+            {"now": to_ms(now), "horizon": to_ms(horizon), "limit": limit},
         )
         return [ping_of(row) for row in rows]
 
@@ -66,10 +71,9 @@ class Pings:
                 {"id": ping_id, "until": to_ms(until)},
             )
 
-    def drop_created_outside(self, earliest: datetime, latest: datetime) -> int:
-        """Forget messages of another time, unsent, and return how many."""
+    def forget_before(self, instant: datetime) -> int:
+        """Forget messages that were written before an instant; return how many."""
         with self._db.write():
             return self._db.change(
-                "DELETE FROM pings WHERE created_at NOT BETWEEN :earliest AND :latest",
-                {"earliest": to_ms(earliest), "latest": to_ms(latest)},
+                "DELETE FROM pings WHERE created_at < :instant", {"instant": to_ms(instant)}
             )

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from jobrun.cron.words import EntryRow, Ping, TableRow, Tick, TickState
 from jobrun.model import (
     COMMON_TERMS,
     Attempt,
@@ -68,13 +67,13 @@ def job_of(row: sqlite3.Row, *, exactly: bool = False) -> Job:
         tags=tuple(map(str, _parsed(row, "tags", list))),
         name=row["name"],
         entry=row["entry"],
-        scheduled_for=_instant_or_none(row["scheduled_for"]),
+        scheduled_for=instant_or_none(row["scheduled_for"]),
         run_at=instant(row["run_at"]),
         created_at=instant(row["created_at"]),
-        started_at=_instant_or_none(row["started_at"]),
-        finished_at=_instant_or_none(row["finished_at"]),
-        expires_at=_instant_or_none(row["expires_at"]),
-        cancel_at=_instant_or_none(row["cancel_at"]),
+        started_at=instant_or_none(row["started_at"]),
+        finished_at=instant_or_none(row["finished_at"]),
+        expires_at=instant_or_none(row["expires_at"]),
+        cancel_at=instant_or_none(row["cancel_at"]),
         attempt=row["attempt"],
         failures=row["failures"],
         crashes=row["crashes"],
@@ -93,7 +92,7 @@ def job_of(row: sqlite3.Row, *, exactly: bool = False) -> Job:
         cwd=None if row["cwd"] is None else _parsed(row, "cwd", str, exactly=exactly),
         umask=row["umask"],
         environment=row["environment"],
-        deadline_at=_instant_or_none(row["deadline_at"]),
+        deadline_at=instant_or_none(row["deadline_at"]),
         terms=_terms(row, exactly=exactly),
     )
 
@@ -133,67 +132,7 @@ def worker_of(row: sqlite3.Row) -> WorkerRow:
         group_pid=row["group_pid"],
         queues=tuple(map(str, _parsed(row, "queues", list))),
         started_at=instant(row["started_at"]),
-        stopping_at=_instant_or_none(row["stopping_at"]),
-    )
-
-
-def entry_of(row: sqlite3.Row) -> EntryRow:
-    """Return what a row knows of an entry."""
-    return EntryRow(
-        name=row["name"],
-        table=row["table_path"],
-        schedule_text=row["schedule"],
-        zone_name=row["zone"],
-        digest=row["digest"],
-        since=instant(row["since"]),
-        done_until=instant(row["done_until"]),
-        anchor=instant(row["anchor"]),
-        boot_id=row["boot_id"],
-        is_enabled=bool(row["is_enabled"]),
-        removed_at=_instant_or_none(row["removed_at"]),
-        paused_at=_instant_or_none(row["paused_at"]),
-        paused_until=_instant_or_none(row["paused_until"]),
-        failing_since=_instant_or_none(row["failing_since"]),
-        failed_runs=row["failed_runs"],
-        last_success_at=_instant_or_none(row["last_success_at"]),
-    )
-
-
-def tick_of(row: sqlite3.Row) -> Tick:
-    """Return the tick that a row stands for."""
-    moved_from = row["moved_from"]
-    return Tick(
-        entry=row["entry"],
-        at=instant(row["at"]),
-        state=TickState(row["state"]),
-        job_id=row["job_id"],
-        moved_from=None if moved_from is None else datetime.fromisoformat(moved_from),
-        reason=row["reason"],
-        in_way=row["in_way"],
-        last=instant(row["last"]),
-        count=row["count"],
-        decided_at=instant(row["decided_at"]),
-    )
-
-
-def table_of(row: sqlite3.Row) -> TableRow:
-    """Return what a row tells of the scheduler of a table."""
-    return TableRow(
-        path=row["path"], pid=row["pid"], started_at=instant(row["started_at"]), problem=row["problem"]
-    )
-
-
-def ping_of(row: sqlite3.Row) -> Ping:
-    """Return the message that a row stands for."""
-    return Ping(
-        id=row["id"],
-        url=row["url"],
-        entry=row["entry"],
-        job_id=row["job_id"],
-        body=row["body"],
-        tries=row["tries"],
-        due_at=instant(row["due_at"]),
-        created_at=instant(row["created_at"]),
+        stopping_at=instant_or_none(row["stopping_at"]),
     )
 
 
@@ -207,6 +146,11 @@ def instant(ms: int) -> datetime:
     return from_ms(min(max(ms, 0), _LAST_MS))
 
 
+def instant_or_none(ms: int | None) -> datetime | None:
+    """Return what `instant` does, and None for NULL."""
+    return None if ms is None else instant(ms)
+
+
 def compact(value: Any) -> str:
     """Return JSON without blanks; lone surrogates and all beyond ASCII are escaped."""
     return json.dumps(value, separators=(",", ":"))
@@ -217,10 +161,6 @@ def storable(text: str | None) -> str | None:
     if text is None:
         return None
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
-
-
-def _instant_or_none(ms: int | None) -> datetime | None:
-    return None if ms is None else instant(ms)
 
 
 def _seconds(ms: int | None) -> float | None:

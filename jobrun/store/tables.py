@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from jobrun.cron.words import TableRow
+from jobrun.store.cronrows import table_of
 from jobrun.store.database import Database
-from jobrun.store.rows import storable, table_of
+from jobrun.store.rows import storable
 from jobrun.units import to_ms
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from jobrun.cron.words import NewTick, Tick, TickState
 from jobrun.model import NewJob
+from jobrun.store.cronrows import tick_of
 from jobrun.store.database import Database
 from jobrun.store.intake import Intake
-from jobrun.store.rows import storable, tick_of
+from jobrun.store.rows import storable
 from jobrun.units import to_ms
 
 
