@@ -1,8 +1,10 @@
 """Telling monitors what the outbox holds: beside the jobs, whose outcome it never changes and never delays.
 
-outbox --due--> messenger --posted--> deleted
-  ^                 `------failed---> put off, 5 s, then 30 s; after 3 tries or 1 h dropped, and said so
-  `-----------------------------------'
+    outbox --due--> messenger --posted--> deleted
+      ^                 `------failed---> put off, 5 s, then 30 s; after 3 tries or 1 h dropped, and said so
+      `-----------------------------------'
+
+A ping that was under way when either process died is sent again: monitors take the same one twice.
 """
 
 from __future__ import annotations
