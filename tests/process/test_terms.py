@@ -50,11 +50,10 @@ def test_exit_codes_mean_what_the_terms_say(site: Site) -> None:
 
 
 def test_a_deadline_ends_the_attempt_and_all_retries(site: Site) -> None:
-    job_id = site.shell("sleep 60", retries=5, backoff_s=0, deadline_s=0.5)
+    site.start(n=1).workers()
+    job_id = site.shell("sleep 60", retries=5, backoff_s=0, deadline_s=2)
 
-    site.burst()
-
-    job = site.job(job_id)
+    job = site.wait(job_id)
     assert (job.state, job.attempt) == (State.FAILED, 1)
     assert job.reason == "stopped at its deadline, killed by SIGTERM"
 
