@@ -115,9 +115,8 @@ def _taker(story: JobStory) -> str:
     if not story.takers:
         queue = story.job.queue
         return f"No worker takes queue `{queue}`; start one with `jobrun worker -Q {queue}`."
-    busy = [worker for worker in story.takers if worker.job is not None]
-    if len(busy) == len(story.takers):
-        return f"It waits for one of {plural(len(busy), 'worker')}, all of them busy; `jobrun workers` shows them."
+    if all(worker.job is not None for worker in story.takers):
+        return "Every worker that takes its queue is busy; `jobrun workers` shows them."
     return "A worker is about to take it."
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobrun import locks
 from jobrun.model import Job, WorkerRow
-from jobrun.paths import side_dir
+from jobrun.paths import scheduler_lock, side_dir
 from jobrun.store import Store
 
 Make = Callable[..., Job]
@@ -136,3 +136,29 @@ def test_a_place_where_nobody_may_look_is_not_an_empty_one(jobrun: Run, tmp_path
 
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith("jobrun: ")
+
+
+def test_a_table_has_a_line_with_who_serves_it_and_what_comes(
+    store: Store, table: Callable[..., Path], load: Callable[..., None], jobrun: Run, jobrun_json: RunJson
+) -> None:
+    file = table('[jobs.a]\nshell = "true"\nevery = "2h"\n[jobs.b]\nshell = "true"\nevery = "1h"\n')
+    now = datetime.now(UTC)
+    load(file, now=now)
+    store.tables.hold(str(file), pid=4711, now=now)
+    store.entries.pause("b", until=None, now=now)
+
+    assert (
+        jobrun().stdout.splitlines()[1] == f"cron: 2 entries of {file} (no scheduler is running); paused: b"
+    )
+    with locks.taken(scheduler_lock(store.path, file)):
+        told = jobrun().stdout.splitlines()[1]
+        [found] = jobrun_json("status")["tables"]
+
+    assert told.startswith(f"cron: 2 entries of {file} (scheduler pid 4711); paused: b; next: a in ")
+    assert found == {
+        "table": str(file),
+        "entries": 2,
+        "paused": ["b"],
+        "scheduler_pid": 4711,
+        "problem": None,
+    }
