@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from jobrun.actions.entries import Coming
 from jobrun.actions.tables import TableView
@@ -40,7 +41,7 @@ def entry(story: EntryStory, coming: Coming | None, now: datetime, *, in_words: 
 
 def glance(view: TableView, coming: Coming | None, now: datetime) -> str:
     """Return a table in one line: who serves it, what rests, what runs next."""
-    parts = [f"{_entries(view)} of {view.path} ({_scheduler(view)})"]
+    parts = [f"{_entries(view)} of {Path(view.path).name} ({_scheduler(view)})"]
     if view.problem:
         parts.append("its last change was refused, `jobrun cron check` says why")
     if paused := view.paused(now):

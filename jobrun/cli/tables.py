@@ -103,7 +103,7 @@ def note(each: Coming, here: tzinfo) -> str:
         parts.append(f"from {moved:{form}}: the clocks go forward")
     if entry.jitter_s:
         parts.append(f"up to {format_duration(entry.jitter_s)} later")
-    if entry.zone_name != str(here):
+    if each.occurrence.local.utcoffset() != at.astimezone(here).utcoffset():
         parts.append(entry.zone_name)
     return "; ".join(parts)
 

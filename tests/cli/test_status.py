@@ -148,13 +148,13 @@ def test_a_table_has_a_line_with_who_serves_it_and_what_comes(
     store.entries.pause("b", until=None, now=now)
 
     assert (
-        jobrun().stdout.splitlines()[1] == f"cron: 2 entries of {file} (no scheduler is running); paused: b"
+        jobrun().stdout.splitlines()[1] == "cron: 2 entries of jobs.toml (no scheduler is running); paused: b"
     )
     with locks.taken(scheduler_lock(store.path, file)):
         told = jobrun().stdout.splitlines()[1]
         [found] = jobrun_json("status")["tables"]
 
-    assert told.startswith(f"cron: 2 entries of {file} (scheduler pid 4711); paused: b; next: a in ")
+    assert told.startswith("cron: 2 entries of jobs.toml (scheduler pid 4711); paused: b; next: a in ")
     assert found == {
         "table": str(file),
         "entries": 2,
