@@ -39,8 +39,6 @@ def read_trusted(path: Path, *, limit: int) -> str:
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"cannot read `{path}`: it is a directory")
     if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"cannot read `{path}`: it is no regular file")
     _check_owner(path, found)

@@ -171,13 +171,17 @@ def notice(value: Any) -> Notice:
 
 
 def _typed(value: Any, kind: type, form: str) -> Any:
-    if type(value) is kind and not (kind is int and value.bit_length() > MAX_BITS):
+    if type(value) is kind and not _is_huge(value):
         return value
     raise UsageError(f"must be {form}, not {_shown(value)}")
 
 
+def _is_huge(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() > MAX_BITS
+
+
 def _shown(value: Any) -> str:
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+    if _is_huge(value):
         return "a number that long"
     match value:
         case bool():
