@@ -81,6 +81,10 @@ class Group:
         workers = set(self.workers())
         return eventually(lambda: children_of(self.pid) - workers).pop()
 
+    def scheduler(self) -> int:
+        """Return the pid of its scheduler: the child that was forked first."""
+        return eventually(lambda: min(children_of(self.pid), default=0))
+
     def runner(self, job_id: int) -> int:
         """Return the pid of the worker that runs a job."""
         job = self._site.job(job_id)
@@ -141,11 +145,12 @@ class Site:
         self.path = folder / "jobs.db"
         self.side = side_dir(self.path)
         self.store = open_store(self.path, create=True, own_process=False)
+        self.table_path = folder / "jobs.toml"
         self.effects_path = folder / "effects"
         self.effects_path.touch()
         (folder / "tasks").mkdir()
         shutil.copy(_TASKS, folder / "tasks")
-        self._mark = f"JOBRUN_TEST_SITE={folder}"
+        self._mark = f"SITE_OF_TEST={folder}"
         self.groups: list[Group] = []
 
     def in_ascii(self) -> None:
@@ -160,12 +165,27 @@ class Site:
 
     def start(self, *options: str, n: int = 2, grace: str = "0.3s") -> Group:
         """Start a group of workers."""
+        return self._start("worker", *options, n=n, grace=grace)
+
+    def cron(self, *options: str, n: int = 1) -> Group:
+        """Start a group that serves the table."""
+        return self._start("cron", str(self.table_path), *options, n=n, grace="0.3s")
+
+    def table(self, text: str) -> None:
+        """Write the table, in one step as an editor would; its jobs find the ledger."""
+        name, _, value = self._mark.partition("=")
+        draft = self.table_path.with_suffix(".new")
+        draft.write_text(f"[env]\nLEDGER = '{self.effects_path}'\n{name} = '{value}'\n{text}")
+        draft.chmod(0o600)
+        draft.replace(self.table_path)
+
+    def _start(self, *words: str, n: int, grace: str) -> Group:
         errors = self.folder / f"group{len(self.groups)}.err"
-        command = [sys.executable, "-m", "jobrun", "--db", str(self.path), "worker", "-n", str(n)]
+        command = [sys.executable, "-m", "jobrun", "--db", str(self.path), *words, "-n", str(n)]
         paths = ["--path", str(self.folder / "tasks"), "--grace", grace]
         with errors.open("wb") as stderr, errors.with_suffix(".out").open("wb") as stdout:
             process = subprocess.Popen(
-                [*command, *paths, *options],
+                [*command, *paths],
                 env=self.environment(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -436,7 +436,7 @@ def surroundings() -> dict[str, Any]:
     umask = os.umask(0)
     os.umask(umask)
     signums = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR1, signal.SIGRTMIN + 5)
-    ours = {name for name in os.environ if name.startswith("JOBRUN_")} - {"JOBRUN_TEST_SITE"}
+    ours = {name for name in os.environ if name.startswith("JOBRUN_")}
     return {
         "pid": os.getpid(),
         "cwd": str(Path.cwd()),
