@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -84,10 +84,18 @@ class Reader:
             zone=self._host.zone if zone is None else zone,
             zone_name=self._host.zone_name if zone is None else zone.key,
             surroundings=surroundings,
-            **_fields(asked, own[what].args),
+            **_fields({**asked, **self._told(asked)}, own[what].args),
         )
         fitting.check_whole(spot, entry, own)
         return entry
+
+    def _told(self, asked: Values) -> Values:
+        """Return the notices, each where a job of its kind would run."""
+        return {
+            key: replace(asked[key], surroundings=self._surrounder.surroundings(asked[key].kind, asked))
+            for key in ("on_failure", "on_recovery")
+            if key in asked
+        }
 
 
 def _read(spot: Spot, said: Any, keys: Mapping[str, Key]) -> Values:

@@ -96,10 +96,6 @@ def test_an_entry_that_says_little_is_as_a_job_is_otherwise(entry: One) -> None:
         ("ok_exit = [0, 24]\nskip_exit = [75]", "terms", Terms(ok_exit=(0, 24), skip_exit=(75,))),
         ("no_retry_exit = []", "terms", Terms(no_retry_exit=())),
         ('ping = "https://host/x"', "terms", Terms(ping="https://host/x")),
-        ('on_failure = "mail root"', "on_failure", Notice(kind=Kind.SHELL, task="mail root")),
-        ('on_failure = ["a", "b"]', "on_failure", Notice(kind=Kind.COMMAND, task="a b", args=("a", "b"))),
-        ('on_recovery = {call = "a:b"}', "on_recovery", Notice(kind=Kind.CALL, task="a:b")),
-        ('on_recovery = {shell = "a b"}', "on_recovery", Notice(kind=Kind.SHELL, task="a b")),
         ('env = {A = "é"}', "surroundings", Surroundings(cwd=HOME, umask=0o022, environment={**CLEAN, "A": "é"})),
         ('cwd = "~/x"', "surroundings", Surroundings(cwd=f"{HOME}/x", umask=0o022, environment=CLEAN)),
         ('cwd = "~"\numask = "077"', "surroundings", Surroundings(cwd=HOME, umask=0o077, environment=CLEAN)),
@@ -113,6 +109,39 @@ def test_a_key_fills_its_field(lines: str, field: str, value: Any, entry: One) -
 
     assert getattr(read, field) == value
     requests.check(job_of(read, at=None, run_at=None), now=requests._EARLIEST)
+
+
+@pytest.mark.parametrize(
+    ("said", "notice"),
+    [
+        ('"mail root"', Notice(kind=Kind.SHELL, task="mail root")),
+        (
+            '["mail", "the root"]',
+            Notice(kind=Kind.COMMAND, task="mail 'the root'", args=("mail", "the root")),
+        ),
+        ('{call = "a:b"}', Notice(kind=Kind.CALL, task="a:b")),
+        ('{shell = "mail root"}', Notice(kind=Kind.SHELL, task="mail root")),
+        ('{command = ["mail"]}', Notice(kind=Kind.COMMAND, task="mail", args=("mail",))),
+    ],
+)
+def test_who_is_told_is_told_where_a_job_of_that_kind_would_run(
+    said: str, notice: Notice, read: Read
+) -> None:
+    [entry] = read(f"""
+[defaults]
+on_recovery = {said}
+[jobs.a]
+call = "a:b"
+every = "1h"
+on_failure = {said}
+env.A = "b"
+cwd = "/"
+""").entries
+    for_call = Surroundings(cwd="/", umask=None, environment={"A": "b"})
+    for_command = Surroundings(cwd="/", umask=0o022, environment={**CLEAN, "A": "b"})
+    expected = replace(notice, surroundings=for_call if notice.kind is Kind.CALL else for_command)
+
+    assert (entry.on_failure, entry.on_recovery) == (expected, expected)
 
 
 def test_a_default_is_for_every_job_that_says_nothing_itself(read: Read) -> None:
