@@ -69,6 +69,7 @@ def test_redirects_come_to_an_end(told: Monitor) -> None:
     told.headers["Location"] = "/a"
 
     assert ask(f"{told.url}/a") == [{"id": 1, "error": "redirected more than 3 times"}]
+    assert len(told.said) == 1 + 3
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/a", "data:text/plain,a"])
