@@ -1,18 +1,28 @@
-"""The tasks of the examples do what they say."""
+"""The tasks of the examples do what they say, and the table loads."""
 
 import asyncio
 import hashlib
 import importlib.util
 import lzma
+import re
+import shutil
+import subprocess
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from jobrun.cron.lint import lint
 from jobrun.errors import Permanent, Retry
+from jobrun.model import Kind
+from jobrun.table import Table, read_table
+from jobrun.table.keys import KEYS
 
-SOURCES = Path(__file__).resolve().parent.parent / "examples" / "tasks" / "sources.py"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SOURCES = EXAMPLES / "tasks" / "sources.py"
+TABLE = EXAMPLES / "jobs.toml"
 TEXT = "def f():\n    return 'déjà vu'\n"
 
 
@@ -85,3 +95,49 @@ def test_a_file_that_is_not_settled_is_hashed_at_the_second_look(
 
     assert first.value.in_s == 0.2
     assert second == sources.sha256(text)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    """Read the table of the examples, which in a checkout may be writable by a group."""
+    path = tmp_path / "jobs.toml"
+    shutil.copy(TABLE, path)
+    path.chmod(0o600)
+    return read_table(path, local=UTC, local_name="UTC", environ={})
+
+
+def test_the_table_loads_and_nothing_in_it_is_remarked_on(table: Table) -> None:
+    assert len(table.entries) == 9
+    assert table.warnings == ()
+    assert lint(table.entries, now=datetime(2027, 1, 1, tzinfo=UTC)) == []
+
+
+def test_the_table_shows_every_key() -> None:
+    shown = re.findall(r"(?m)^(?:# )?(\w+) = ", TABLE.read_text(encoding="utf-8"))
+
+    assert set(KEYS) <= set(shown)
+
+
+@pytest.mark.parametrize("kind", [Kind.SHELL, Kind.COMMAND])
+def test_what_the_table_runs_is_harmless_and_runs(kind: Kind, table: Table) -> None:
+    for entry in table.entries:
+        if entry.kind is kind and entry.is_enabled:
+            assert entry.surroundings is not None
+            done = subprocess.run(
+                ["sh", "-c", entry.task] if kind is Kind.SHELL else entry.args,
+                env=dict(entry.surroundings.environment),
+                input=entry.terms.stdin or "",
+                text=True,
+                capture_output=True,
+                check=False,
+            )
+            assert done.returncode in entry.terms.ok_exit + entry.terms.skip_exit, done.stderr
+            assert done.stderr == ""
+
+
+def test_the_calls_of_the_table_can_be_made(table: Table, sources: ModuleType) -> None:
+    calls = [entry for entry in table.entries if entry.kind is Kind.CALL]
+
+    for entry in calls:
+        assert getattr(sources, entry.task.partition(":")[2])(*entry.args, **entry.kwargs)
+    assert len(calls) == 2
