@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import pytest
 import jobrun
 from jobrun.cli import door, waiting
 from jobrun.cli.asking import BY_FLAG
+from jobrun.cron.words import EntrySpec, NewTick, TickState
 from jobrun.errors import JobrunError
 from jobrun.model import Kind, NewJob, State, Terms
 from jobrun.run.mark import entry_variables, variables
+from jobrun.store import open_store
+from jobrun.table import read_table
 from jobrun.units import from_ms
 from jobrun.wire.messages import Run
 
@@ -59,7 +63,15 @@ def _items(text: str, macro: str) -> list[str]:
 def _commands_in(text: str) -> list[tuple[str, set[str]]]:
     """Return each `jobrun VERB` that stands in a text as code, with the options that follow it."""
     said = re.findall(r"(?:`|\$ |\$\(|[|&] |\.Ql )jobrun ([a-z]+)([^`|&)\n]*)", text.replace("\\-", "-"))
-    return [(verb, _options_among(words)) for verb, words in said]
+    return [(_with_its_verb(verb, words), _options_among(words)) for verb, words in said]
+
+
+def _with_its_verb(verb: str, words: str) -> str:
+    """Return a command of one or two words; without a word of its own `cron` is `cron run`."""
+    first = next(iter(words.split()), "")
+    if verb != "cron" or not first:
+        return verb
+    return f"cron {first}" if f"cron {first}" in COMMANDS else "cron run"
 
 
 def _options_among(words: str) -> set[str]:
@@ -83,6 +95,12 @@ def _help(*words: str) -> str:
     done = _run(*words, "--help")
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _listed(*words: str) -> list[str]:
+    """Return the commands that a help page lists."""
+    listed = _help(*words).partition("Commands:\n")[2].partition("\n\n")[0]
+    return re.findall(r"(?m)^  (\S+)", listed)
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +151,16 @@ def shown(examples: tuple[Finished, Path]) -> Callable[..., Any]:
 
 
 def test_the_page_has_every_command_in_the_order_of_the_help() -> None:
-    listed = _help().partition("Commands:\n")[2].partition("\n\n")[0]
+    commands = _listed()
+    after_cron = commands.index("cron") + 1
+    commands[after_cron:after_cron] = [f"cron {verb}" for verb in _listed("cron")]
 
-    assert re.findall(r"(?m)^  (\S+)", listed) == list(COMMANDS)
+    assert commands == list(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_has_the_options_of_each_command_and_no_other(command: str) -> None:
-    known = re.findall(r"(?m)^ +(?:(-\w), )?(--[a-z-]+)(?: |$)", _help(command))
+    known = re.findall(r"(?m)^ +(?:(-\w), )?(--[a-z-]+)(?: |$)", _help(*command.split()))
 
     assert _options_of(COMMANDS[command]) == {flag for flags in known for flag in flags if flag} - GENERAL
 
@@ -247,6 +267,28 @@ def test_the_page_has_every_field_of_workers_and_of_the_status(
 
     assert sorted(_items(FIELDS["Workers"], "Va")) == sorted(first)
     assert sorted(_items(FIELDS["Status"], "Va")) == sorted(shown("status"))
+
+
+def test_the_page_has_every_field_of_runs_entries_and_ticks(tmp_path: Path) -> None:
+    table, job_file = tmp_path / "jobs.toml", tmp_path / "jobs.db"
+    table.write_text('[jobs.a]\nshell = "true"\nschedule = "@daily"\n', encoding="utf-8")
+    table.chmod(0o600)
+    entries = read_table(table, local=UTC, local_name="UTC", environ={}).entries
+    with open_store(job_file, create=True) as store:
+        specs = [EntrySpec(entry=entry, digest="1", schedule_digest="1") for entry in entries]
+        store.entries.load(str(table), specs, boot_id="b1", now=datetime.now(UTC))
+        store.ticks.record("a", NewTick(at=datetime.now(UTC), state=TickState.PAUSED), now=datetime.now(UTC))
+
+    environ = {"JOBRUN_DB": str(job_file)}
+    [run] = json.loads(_run("cron", "next", str(table), "-n", "1", "--json", **environ).stdout)
+    entry = json.loads(_run("why", "a", "--json", **environ).stdout)
+    paused = json.loads(_run("cron", "pause", "a", "--json", **environ).stdout)
+
+    listed = _items(FIELDS["Entries"], "Va")
+    assert sorted(_items(FIELDS["Runs to come"], "Va")) == sorted(run)
+    assert sorted(listed) == sorted(entry)
+    assert set(listed[: listed.index("removed_at") + 1]) == set(paused)
+    assert sorted(_items(FIELDS["Ticks"], "Va")) == sorted(entry["ticks"][0])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
