@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jobrun.cron.words import NewTick, TickState
 from jobrun.errors import Busy, JobFileUnusable
 from jobrun.lifecycle import settle
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State
@@ -21,6 +23,7 @@ from jobrun.units import from_ms
 
 NOW = from_ms(1_800_000_000_000)
 CALL = NewJob(kind=Kind.CALL, task="app:f")
+TICK = NewTick(at=NOW, state=TickState.MISSED)
 
 
 def connection_of(store: Store) -> sqlite3.Connection:
@@ -100,6 +103,9 @@ UNREADABLE = [
     "kwargs = '[]'",
     "kwargs = 'x'",
     "cwd = '/'",
+    "terms = '7'",
+    "terms = json_object('ok_exit', 7)",
+    "terms = json_object('luck', 7)",
 ]
 
 
@@ -113,7 +119,7 @@ def test_a_job_that_cannot_be_read_fails_alone(store: Store, damage: str) -> Non
     assert [job.id for job in claimed] == [good]
     [shown] = store.ledger.select(JobFilter(ids=(bad,)), limit=1)
     assert (shown.state, shown.attempt) == (State.FAILED, 1)
-    assert re.fullmatch(r"its (args|kwargs|cwd) in the job file cannot be read", shown.reason or "")
+    assert re.fullmatch(r"its (args|kwargs|cwd|terms) in the job file cannot be read", shown.reason or "")
     assert store.ledger.attempts(bad)[0].ending.cause == shown.reason
 
 
@@ -187,6 +193,16 @@ PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
         lambda s: s.ledger.count(JobFilter(states=frozenset({State.FAILED, State.CRASHED}))),
         {"jobs_finished"},
     ),
+    ("live_jobs", lambda s: s.ticks.live_jobs("a"), {"jobs_by_entry"}),
+    ("record", lambda s: s.ticks.record("a", TICK, now=NOW), set()),
+    ("pending", lambda s: s.ticks.pending(), {"ticks_pending"}),
+    ("pending of an entry", lambda s: s.ticks.pending("a"), {"ticks_pending"}),
+    ("promote_pending", lambda s: s.ticks.promote_pending("a", NOW, CALL, now=NOW), {"ticks_pending"}),
+    ("ticks of an entry", lambda s: s.ticks.of("a"), set()),
+    ("ticks around an instant", lambda s: s.ticks.of("a", at=NOW), set()),
+    ("forget_before", lambda s: s.ticks.forget_before(from_ms(9 * 10**12), limit=9), {"ticks_by_age"}),
+    ("settled", lambda s: s.entries.settled("a", is_success=True, now=NOW), set()),
+    ("pings due", lambda s: s.pings.due(now=NOW, horizon=NOW, limit=9), {"pings_due", "pings_of_job"}),
 ]
 
 
@@ -195,6 +211,7 @@ def test_nothing_hot_reads_more_than_its_index(
     store: Store, act: Callable[[Store], object], indexes: set[str]
 ) -> None:
     add_others(store, 400)
+    store.ticks.record("a", replace(TICK, at=from_ms(0)), now=NOW)
     connection, statements = connection_of(store), list[str]()
 
     connection.set_trace_callback(statements.append)
@@ -207,9 +224,13 @@ def test_nothing_hot_reads_more_than_its_index(
         if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", sql)
         for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")
     ]
-    used = set(re.findall(r"INDEX (jobs_\w+)", " ".join(plans)))
+    used = set(re.findall(r"INDEX ((?:jobs|ticks|pings)_\w+)", " ".join(plans)))
     assert used == indexes
-    assert [step for step in plans if re.search(r"SCAN (jobs|attempts|ended|live)\b(?!.*INDEX)", step)] == []
+    assert [
+        step
+        for step in plans
+        if re.search(r"SCAN (jobs|attempts|ended|live|ticks|entries)\b(?!.*INDEX)", step)
+    ] == []
     assert [step for step in plans if "TEMP B-TREE" in step and "GROUP BY" not in step] == []
 
 
