@@ -79,10 +79,11 @@ def _unwrapped(line: Line, schedule: Schedule, shared: frozenset[str]) -> Unwrap
     shell = PurePath(line.settings.get("SHELL", PLAIN_SHELL)).name
     if shell not in _SHELLS:
         return Unwrapped(command=command)
+    may_wait = "RANDOM" in command and "RANDOM_DELAY" not in line.settings
     around = Around(
         is_bash=shell == "bash",
         shared_locks=shared,
-        most_jitter_s=0 if "RANDOM_DELAY" in line.settings else _half_interval_s(schedule),
+        most_jitter_s=_half_interval_s(schedule) if may_wait else 0.0,
     )
     return unwrap(command, around)
 
@@ -119,6 +120,8 @@ def _check_text(line: Line) -> None:
         raise UsageError("it holds bytes that are not UTF-8", hint="convert the crontab, as with iconv")
     if any("\0" in text for text in texts):
         raise UsageError("it holds a NUL byte")
+    if line.command.lstrip().startswith("%"):
+        raise UsageError("its command is empty: a percent sign ends it")
 
 
 def _what_runs(command: str, shell: str) -> dict[str, Value]:

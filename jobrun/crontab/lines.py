@@ -21,6 +21,7 @@ _ALIAS = re.compile(r"(@\S+)[ \t]*(.*)", re.DOTALL)
 _FIELDS = re.compile(r"((?:\S+[ \t]+){4}\S+)[ \t]*(.*)", re.DOTALL)
 _OPTIONS = re.compile(r"-([nqs]+)[ \t]+")  # OpenBSD: no mail after success, no log, one at a time
 _LEGEND = re.compile(r"(user-?name[ \t]+)?command\b", re.IGNORECASE)  # "* * * * * command to be executed"
+_NEITHER = "it is neither a setting nor a schedule with a command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def _entry(source: Source, number: int, text: str, settings: Mapping[str, str], 
         options.update(found[1])
         rest = rest[found.end() :]
     if not rest:
-        raise _Unreadable("it has no command")
+        raise _Unreadable(_NEITHER)
     if rest.startswith("*"):
         raise _Unreadable("its command begins with `*`: cron has five fields, and no seconds or years")
     return Line(
@@ -140,10 +141,8 @@ def _when(body: str) -> tuple[str, str]:
     if (interval := _INTERVAL.fullmatch(body)) is not None:
         return f"@every {interval[1]}", interval[2]
     split = (_ALIAS if body.startswith("@") else _FIELDS).fullmatch(body)
-    if split is None:
-        raise _Unreadable("this is neither a setting nor an entry: five fields and a command")
-    if not split[2]:
-        raise _Unreadable("it has no command")
+    if split is None or not split[2]:
+        raise _Unreadable(_NEITHER)
     return " ".join(split[1].split()), split[2]
 
 

@@ -71,7 +71,7 @@ _Strip = Callable[[Unwrapped, Sequence[Token], Around], Unwrapped | None]
 def unwrap(command: str, around: Around) -> Unwrapped:
     """Take off every wrapper that is recognised, from the outside in."""
     left = Unwrapped(command=command)
-    while (tokens := scan(left.command)) is not None:
+    while tokens := scan(left.command):
         found = next((less for strip in _STRIPS if (less := strip(left, tokens, around)) is not None), None)
         if found is None:
             break
