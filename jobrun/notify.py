@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import MutableMapping
 
 # About this process alone (systemd.exec(5)): a job that spoke for the service could end it.
@@ -31,16 +30,8 @@ class Notifier:
         self._is_heard = address.startswith(("/", "@"))
 
     def ready(self, status: str) -> None:
-        """Say that the service works: for the first time, or again after `reloading`."""
+        """Say that the service works: from here on."""
         self._send("READY=1", _status(status))
-
-    def status(self, text: str) -> None:
-        """Say in one line what `systemctl status` shows."""
-        self._send(_status(text))
-
-    def reloading(self) -> None:
-        """Say that a reload begins; `ready` ends it."""
-        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, within_s: float) -> None:
         """Say that the end begins, and have systemd wait so long for it, whatever its unit says."""

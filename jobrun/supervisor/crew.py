@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jobrun import locks, procs
 from jobrun.locks.records import read_record
+from jobrun.run.mark import is_kept
 from jobrun.supervisor.kin import Kin
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Gone, Hired
@@ -120,7 +121,8 @@ class Crew:
         unswept = [slot for slot in self.ended if not slot.is_swept]
         if not unswept:
             return
-        left = self._kin.children() - {slot.pid for slot in self.by_number.values()} - officers
+        strays = self._kin.children() - {slot.pid for slot in self.by_number.values()} - officers
+        left = {pid for pid in strays if not is_kept(pid, self._side / "locks")}
         if not left:
             self._kill_at = None
             for slot in unswept:

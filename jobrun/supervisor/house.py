@@ -18,7 +18,7 @@ from jobrun.signals import NUDGE, Signals
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
 from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.kin import Kin
-from jobrun.supervisor.office import Office
+from jobrun.supervisor.office import Main, Office
 from jobrun.supervisor.pauses import Pauses
 from jobrun.supervisor.roles import Roles
 from jobrun.supervisor.settings import Settings
@@ -42,19 +42,21 @@ _SIGNALS = [
 ]
 
 
-def run(settings: Settings) -> int:
-    """Run a group of workers until a signal ends it; return the exit code.
+def run(settings: Settings, schedule: Main | None = None) -> int:
+    """Run a group until a signal ends it; return the exit code.
 
-    Raises `Refused` for an import path that others can write.
+    `schedule`, for a group that serves a table, is what its scheduler runs. Raises `Refused` for an
+    import path that others can write.
     """
-    return House(replace(settings, path=settings.path.absolute())).run()
+    return House(replace(settings, path=settings.path.absolute()), schedule).run()
 
 
 class House:
-    """One group: its dispatcher, its scheduler, its crew, and how far its end has got."""
+    """One group: its offices, its crew, and how far its end has got."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, schedule: Main | None) -> None:
         self._settings = settings
+        self._schedule = schedule
         side = side_dir(settings.path)
         self._log = Log("supervisor")
         self._service = notify.take(os.environ)
@@ -92,7 +94,7 @@ class House:
     @property
     def _offices(self) -> list[Office]:
         """Return those that this group has; the scheduler first: without a table nothing begins."""
-        wanted = ((self._clock, self._settings.table is not None), (self._desk, self._settings.workers > 0))
+        wanted = ((self._clock, self._schedule is not None), (self._desk, self._settings.workers > 0))
         return [office for office, is_wanted in wanted if is_wanted]
 
     @property
@@ -118,7 +120,7 @@ class House:
 
     def _fill(self, office: Office) -> None:
         try:
-            office.fill(self._roles.scheduler if office is self._clock else self._roles.dispatcher)
+            office.fill((self._schedule if office is self._clock else None) or self._roles.dispatcher)
         except OSError as error:
             pause_s = office.pause()
             self._log.say(f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s")

@@ -14,6 +14,7 @@ from jobrun.wire.messages import Message
 LONGEST_PAUSE_S = 1.0  # no time limit holds without a dispatcher, and no tick is served without a scheduler
 
 Fork = Callable[[Callable[[], int], Channel | socket.socket], int]
+Main = Callable[[Channel, int], int]  # control, generation -> exit code
 
 
 class Office:
@@ -29,8 +30,8 @@ class Office:
         self._fork = fork
         self._pauses = Pauses(1, LONGEST_PAUSE_S)
 
-    def fill(self, main: Callable[[Channel, int], int]) -> None:
-        """Fork somebody who runs `main(control, generation)`. Raises OSError when there is no room, to be tried again."""
+    def fill(self, main: Main) -> None:
+        """Fork somebody who runs `main`. Raises OSError when there is no room, to be tried again."""
         self._pauses.began(0)
         self.generation += 1
         ours, theirs = pair(self._spool)

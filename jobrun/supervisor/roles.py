@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from jobrun import dispatcher, scheduler, worker
+from jobrun import dispatcher, worker
 from jobrun.dispatcher.settings import Settings as DeskSettings
 from jobrun.dispatcher.settings import World
-from jobrun.scheduler.settings import Settings as ClockSettings
 from jobrun.supervisor.settings import Settings
 from jobrun.wire.channel import Channel
 
@@ -31,13 +30,6 @@ class Roles:
             generation=generation,
         )
         return dispatcher.run(settings, control, World())
-
-    def scheduler(self, control: Channel, generation: int) -> int:
-        assert self._settings.table is not None
-        settings = ClockSettings(
-            path=self._settings.path, table=self._settings.table, is_replacement=generation > 1
-        )
-        return scheduler.run(settings, control, scheduler.World())
 
     def worker(self, name: str, lock: int, channel: Channel) -> int:
         post = worker.Post(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,15 +41,6 @@ def test_systemd_hears_that_the_service_is_ready(manager: socket.socket) -> None
     assert _heard(manager) == ["READY=1", "STATUS=12 entries"]
 
 
-def test_a_reload_is_dated_by_the_monotonic_clock(manager: socket.socket) -> None:
-    before = time.monotonic_ns() // 1000
-    _notifier(manager).reloading()
-
-    word, dated = _heard(manager)
-    assert word == "RELOADING=1"
-    assert before <= int(dated.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
-
-
 def test_the_end_asks_for_the_time_it_needs_once_it_has_begun(manager: socket.socket) -> None:
     _notifier(manager).stopping(within_s=40.5)
 
@@ -59,15 +49,15 @@ def test_the_end_asks_for_the_time_it_needs_once_it_has_begun(manager: socket.so
 
 @pytest.mark.parametrize("text", ["jobs\nMAINPID=1", "jobs\r\nMAINPID=1", "jobs\u2028MAINPID=1"])
 def test_a_status_is_one_line_and_nothing_else(manager: socket.socket, text: str) -> None:
-    _notifier(manager).status(text)
+    _notifier(manager).ready(text)
 
-    assert _heard(manager) == ["STATUS=jobs MAINPID=1"]
+    assert _heard(manager) == ["READY=1", "STATUS=jobs MAINPID=1"]
 
 
 def test_a_status_that_is_no_utf_8_is_still_heard(manager: socket.socket) -> None:
-    _notifier(manager).status("/srv/\udcff.toml")
+    _notifier(manager).ready("/srv/\udcff.toml")
 
-    assert _heard(manager) == ["STATUS=/srv/?.toml"]
+    assert _heard(manager) == ["READY=1", "STATUS=/srv/?.toml"]
 
 
 @pytest.mark.parametrize(

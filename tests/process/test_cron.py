@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_killed_scheduler_is_replaced_and_no_tick_is_lost_or_doubled(site: Sit
     group.stop()
 
     ticks = sorted(site.store.ticks.of("often", limit=1000), key=lambda tick: tick.at)
-    assert {(b.at - a.at).total_seconds() for a, b in zip(ticks, ticks[1:], strict=False)} == {1.0}
+    assert {(b.at - a.at).total_seconds() for a, b in pairwise(ticks)} == {1.0}
     assert {tick.state for tick in ticks} <= {TickState.RAN, TickState.SKIPPED}
     assert set(site.effects().values()) == {1}
 

@@ -83,3 +83,15 @@ def test_what_a_job_keeps_lives_as_long_as_its_group(site: Site) -> None:
     assert is_alive(kept)
     group.stop()
     eventually(lambda: not is_alive(kept))
+
+
+def test_what_a_job_keeps_outlives_its_worker(site: Site) -> None:
+    group = site.start(n=1)
+    job_id = site.shell("sleep 600 >/dev/null 2>&1 & echo $!", terms=Terms(leftovers=Leftovers.KEEP))
+    site.wait(job_id)
+    kept = int(site.last(job_id).ending.output.head)
+
+    group.kill_one(group.workers()[0])
+    site.wait(site.shell("true"))
+
+    assert is_alive(kept)

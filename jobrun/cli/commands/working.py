@@ -70,15 +70,18 @@ def _run(  # noqa: PLR0913 -- what both verbs have
     from jobrun.supervisor import Settings, run  # noqa: PLC0415 -- only these verbs need the house
 
     drain, grace = times
-    return run(
-        Settings(
-            path=job_file(ctx),
-            workers=(os.cpu_count() or 1) if workers is None else workers,
-            queues=tuple(dict.fromkeys(queues or ())),
-            burst=burst,
-            drain_s=DRAIN_S if drain is None else drain,
-            grace_s=GRACE_S if grace is None else grace,
-            import_paths=tuple(os.fspath(path) for path in paths or ()),
-            table=None if table is None else table.absolute(),
-        )
+    settings = Settings(
+        path=job_file(ctx).absolute(),
+        workers=(os.cpu_count() or 1) if workers is None else workers,
+        queues=tuple(dict.fromkeys(queues or ())),
+        burst=burst,
+        drain_s=DRAIN_S if drain is None else drain,
+        grace_s=GRACE_S if grace is None else grace,
+        import_paths=tuple(os.fspath(path) for path in paths or ()),
+        table=None if table is None else table.absolute(),
     )
+    if settings.table is None:
+        return run(settings)
+    from jobrun.supervisor.clock import scheduler_of  # noqa: PLC0415 -- croniter is for tables alone
+
+    return run(settings, scheduler_of(settings.table, settings.path))
