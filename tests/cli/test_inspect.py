@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from jobrun.model import ErrorInfo, Job, Kind, Outcome, Output, Surroundings
+from jobrun.cron.words import NewTick, TickState
+from jobrun.model import ErrorInfo, Job, Kind, NewJob, Outcome, Output, Surroundings
+from jobrun.store import Store
 
 Make = Callable[..., Job]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -117,3 +120,15 @@ def test_json_holds_the_job_and_its_attempts(end: Make, jobrun_json: RunJson) ->
     [attempt] = found["attempts"]
     assert (attempt["number"], attempt["outcome"], attempt["cpu_s"], attempt["pid"]) == (1, "ok", 0.5, 4711)
     assert found["environment"] is None
+
+
+def test_a_run_that_the_clocks_moved_says_from_when(store: Store, jobrun: Run) -> None:
+    at = datetime(2027, 3, 28, 1, tzinfo=UTC)
+    job = NewJob(kind=Kind.SHELL, task="true", entry="backup", scheduled_for=at)
+    moved_from = datetime(2027, 3, 28, 2, 30)  # noqa: DTZ001 -- the clock on the wall
+    store.ticks.record("backup", NewTick(at=at, state=TickState.RAN, job=job, moved_from=moved_from), now=at)
+
+    shown = jobrun("inspect", "1").stdout
+
+    assert "\nentry       backup\n" in shown
+    assert "), moved from 02:30 by the clocks\n" in shown
