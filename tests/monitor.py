@@ -62,6 +62,8 @@ def monitor(certificate: Path | None = None) -> Iterator[Monitor]:
             pass
 
     class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # with 5, as it comes, the kernel resets some of many that arrive at once
+
         def handle_error(self, *_: object) -> None:
             pass  # a messenger that is killed hangs up in the middle
 
