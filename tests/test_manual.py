@@ -30,7 +30,7 @@ from jobrun.units import from_ms
 from jobrun.wire.messages import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted((ROOT / "man").glob("*.[17]"))
+PAGES = sorted((ROOT / "man").glob("*.[157]"))
 MANUAL = (ROOT / "man" / "jobrun.1").read_text(encoding="utf-8")
 GENERAL = {"-h", "--help", "--db", "--version"}  # of every command, or of none
 
