@@ -218,6 +218,8 @@ def _bring_up_to_date(
         migrate(connection, path, patience_s=patience_s)
     except sqlite3.Error as error:
         raise translated(error, path) from error
+    except OSError as error:
+        raise JobFileUnusable(f"cannot bring `{path}` up to date: {error.strerror}") from None
 
 
 def _reason(path: Path, error: sqlite3.Error) -> str:

@@ -249,3 +249,13 @@ def test_killed_between_any_two_statements_it_leaves_the_old_file_or_the_new_one
     assert len(seen) > 20
     assert seen == sorted(seen)
     assert set(seen) == {1, VERSION}
+
+
+def test_a_copy_that_cannot_be_kept_leaves_the_older_file_as_it_is(old: Path) -> None:
+    before = facts(old)
+    (side_dir(old) / "version-1.new").mkdir(parents=True)
+
+    with pytest.raises(JobFileUnusable, match=r"cannot bring `.*` up to date: Is a directory"):
+        open_store(old)
+
+    assert facts(old) == before
