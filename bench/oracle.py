@@ -160,7 +160,7 @@ def main() -> int:
     print(f"{len(total.others):9} differences outside this list")
     for other in total.others[:MOST_SHOWN]:
         print(other)
-    print(f"slowest answer of ours: {total.slowest_s * 1000:.1f} ms, {total.slowest}")
+    print(f"slowest answer of ours: {total.slowest_s * 1000:.1f} ms of CPU time, {total.slowest}")
     return 1 if total.others else 0
 
 
@@ -170,9 +170,9 @@ def compare(seed: str) -> Tally:
     for _ in range(CHUNK):
         expression, zone = random_expression(chance), ZoneInfo(chance.choice(ZONES))
         after = random_start(chance, zone)
-        began = time.perf_counter()
+        began = time.process_time()
         found = next_occurrence(expression, zone, after)
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         if took > tally.slowest_s:
             tally.slowest_s, tally.slowest = took, f"`{expression.text}` {zone} after {after}"
         ours = Run(found.at, found.moved_from) if found else None
