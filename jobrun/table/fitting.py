@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from jobrun import requests
 from jobrun.cron.jobs import job_of
 from jobrun.cron.words import Entry, Every, Expression, Notice, Schedule
 from jobrun.errors import UsageError
@@ -15,6 +13,7 @@ from jobrun.model import Kind, NewJob, Surroundings, Terms
 from jobrun.requests import MAX_BACKOFF_S
 from jobrun.table.keys import CALLS, KEYS
 from jobrun.table.problems import Spot
+from jobrun.table.values import check_job
 from jobrun.units import format_duration
 
 _ANY = {  # a job that may be asked for, of each kind
@@ -22,7 +21,6 @@ _ANY = {  # a job that may be asked for, of each kind
     False: NewJob(kind=Kind.SHELL, task="true"),
 }
 _JOB_FIELDS = frozenset(field.name for field in fields(NewJob))
-_UNUSED = datetime(1970, 1, 1, tzinfo=UTC)  # instead of now: nothing here has a time yet
 _DAY = 24 * 60  # minutes
 
 
@@ -45,7 +43,7 @@ def check_jitter(spot: Spot, own: Mapping[str, Any], schedule: Schedule) -> None
 def check_whole(spot: Spot, entry: Entry, own: Mapping[str, Any]) -> None:
     """Check the job that every tick becomes; blame single keys where one alone is wrong."""
     try:
-        requests.check(job_of(entry, at=None, run_at=None), now=_UNUSED)
+        check_job(job_of(entry, at=None, run_at=None))
     except UsageError as error:
         check_each(spot, own)
         if spot.is_clean:
@@ -56,7 +54,7 @@ def check_each(spot: Spot, own: Mapping[str, Any]) -> None:
     """Check each key as if it were the only one of a job."""
     for name, value in own.items():
         try:
-            requests.check(_alone(name, value), now=_UNUSED)
+            check_job(_alone(name, value))
         except UsageError as error:
             spot.add(name, error)
 

@@ -37,10 +37,10 @@ class Surrounder:
         """Return where a job runs; None for a call that is as well off with its worker's surroundings."""
         if asked.get("env"):
             return self._make(kind, asked)
-        spot = (kind is Kind.CALL, *map(asked.get, ("env_file", "cwd", "umask")))
-        if spot not in self._made:
-            self._made[spot] = self._make(kind, asked)
-        return self._made[spot]
+        same = (kind is Kind.CALL, *map(asked.get, ("env_file", "cwd", "umask")))
+        if same not in self._made:
+            self._made[same] = self._make(kind, asked)
+        return self._made[same]
 
     def _make(self, kind: Kind, asked: Mapping[str, Any]) -> Surroundings | None:
         file, cwd, umask = map(asked.get, ("env_file", "cwd", "umask"))
@@ -68,7 +68,7 @@ class Surrounder:
 def read_env_file(path: Path) -> dict[str, str]:
     """Return the variables of a file of `NAME=value` lines, with comments and quotes as sh has them."""
     read = {}
-    for number, line in enumerate(read_trusted(path, limit=MAX_ENV_FILE).splitlines(), start=1):
+    for number, line in enumerate(read_trusted(path, limit=MAX_ENV_FILE).split("\n"), start=1):
         bare = line.strip()
         if not bare or bare.startswith("#"):
             continue
@@ -97,7 +97,7 @@ def _value(said: str) -> str:
 
 
 def _clean_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Return the home, and what every command finds: crontab(5) has the first four, and a shorter PATH."""
+    """Return the home, and what every command finds: what crond gives, and what makes logs readable at once."""
     try:
         entry = pwd.getpwuid(os.geteuid())
         home, user = entry.pw_dir, entry.pw_name

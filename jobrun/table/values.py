@@ -13,17 +13,17 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from jobrun import requests
 from jobrun.cron.words import Notice
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob
-from jobrun.requests import check
 from jobrun.table.problems import Several, unknown
 from jobrun.units import parse_duration
 from jobrun.zone import named_zone
 
 MAX_BITS = 64  # of a number; `str` of 5,000 digits fails
 
-_UNUSED = datetime(1970, 1, 1, tzinfo=UTC)  # instead of now: a notice has no times
+_UNUSED = datetime(1970, 1, 1, tzinfo=UTC)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UMASK = re.compile(r"0?[0-7]{3}")
 
@@ -166,8 +166,13 @@ def notice(value: Any) -> Notice:
                 "must be a shell line, a list of words, or a table with one key",
                 hint='as { call = "module:function" }',
             )
-    check(NewJob(kind=told.kind, task=told.task, args=told.args), now=_UNUSED)
+    check_job(NewJob(kind=told.kind, task=told.task, args=told.args))
     return told
+
+
+def check_job(job: NewJob) -> None:
+    """Refuse what no job may have; those of a table have no times yet."""
+    requests.check(job, now=_UNUSED)
 
 
 def _typed(value: Any, kind: type, form: str) -> Any:
