@@ -34,8 +34,7 @@ def check_kinds(spot: Spot, own: Mapping[str, Any], kind: Kind) -> None:
 
 def check_jitter(spot: Spot, own: Mapping[str, Any], schedule: Schedule) -> None:
     """Refuse a jitter that could bring a run closer to the next one than to its own time."""
-    interval_s = _shortest_s(schedule)
-    if "jitter" in own and own["jitter"] * 2 > interval_s:
+    if "jitter" in own and own["jitter"] * 2 > (interval_s := shortest_s(schedule)):
         most = format_duration(interval_s / 2)
         spot.add("jitter", UsageError(f"is longer than half the interval, `{most}`"))
 
@@ -78,7 +77,7 @@ def _alone(name: str, value: Any) -> NewJob:
     return replace(_ANY[KEYS[name].kinds == CALLS], **given)
 
 
-def _shortest_s(schedule: Schedule) -> float:
+def shortest_s(schedule: Schedule) -> float:
     """Return the least time between two runs; that days are left out can only make it longer."""
     match schedule:
         case Every():

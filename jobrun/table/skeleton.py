@@ -55,11 +55,11 @@ class Skeleton:
     lines: Mapping[Place, int]
     twice: tuple[tuple[Place, int, int], ...]
 
-    def line_of(self, path: Place) -> int:
+    def line_of(self, place: Place) -> int:
         """Return the line of a key, or of what it stands in if it has no line of its own."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
 
 
 def skeleton_of(text: str) -> Skeleton:
@@ -86,61 +86,62 @@ class _Walk:
         self._text = text
         self._line = 1
         self._head: Place | None = ()  # None below the head of an array of tables, whose keys may come again
-        self.lines: dict[Place, int] = {}
-        self.twice: list[tuple[Place, int, int]] = []
-        self._given: dict[Place, int] = {}
         self._tables = self._keys = self._dotted = 0
+        self._given: dict[Place, int] = {}  # lines of what stands there itself
+        self.lines: dict[Place, int] = {}  # and of what is above it
+        self.twice: list[tuple[Place, int, int]] = []
 
     def run(self) -> None:
         text, statement, position = self._text, _STATEMENT.match, 0
         while position < len(text) and (found := statement(text, position)):
             position = found.end()
-            if found["key"] is not None:
-                self._key(found["key"])
-                if found["rest"] is not None:
-                    end = self._end_of_value(position)
-                    if end is None:
-                        return
-                    self._line += text.count("\n", position, end) - 1
-                    position = end
-            elif found["head"] is not None:
+            what = found.lastgroup
+            if what == "head":
                 self._open(found["head"], is_array=found["bracket"] == "[[")
+            elif what is not None:
+                self._key(found["key"])
+            if what == "rest":
+                end = self._end_of_value(position)
+                if end is None:
+                    return
+                self._line += text.count("\n", position, end) - 1
+                position = end
             self._line += 1
 
-    def _key(self, key: str) -> None:
-        path = self._path_of(key)
-        self._keys = self._less_than(self._keys, MAX_KEYS, "keys in one table")
-        if self._head is not None:
-            self._note(self._head, path)
-
     def _open(self, key: str, *, is_array: bool) -> None:
-        path = self._path_of(key)
-        self._tables, self._keys = self._less_than(self._tables, MAX_TABLES, "tables"), 0
-        self._head = None if is_array else path
+        place = self._place_of(key)
+        self._tables += 1
+        self._keys = 0
+        if self._tables > MAX_TABLES:
+            raise TooMuch(self._line, f"more than {MAX_TABLES} tables")
+        self._head = None if is_array else place
         if is_array:
-            self.lines.setdefault(path, self._line)
+            self.lines.setdefault(place, self._line)
         else:
-            self._note((), path)
+            self._note((), place)
 
-    def _less_than(self, count: int, most: int, what: str) -> int:
-        if count == most:
-            raise TooMuch(self._line, f"more than {most} {what}")
-        return count + 1
+    def _key(self, key: str) -> None:
+        self._keys += 1
+        if self._keys > MAX_KEYS:
+            raise TooMuch(self._line, f"more than {MAX_KEYS} keys in one table")
+        place = self._place_of(key)
+        if self._head is not None:
+            self._note(self._head, place)
 
-    def _note(self, head: Place, path: Place) -> None:
-        """Keep the line of a path, and of those above it that have none of their own."""
-        line, lines, whole = self._line, self.lines, head + path
-        for number in range(1, len(path)):
-            lines.setdefault(head + path[:number], line)
+    def _note(self, head: Place, place: Place) -> None:
+        """Keep the line of a place, and of those above it that have none of their own."""
+        whole = head + place
+        for number in range(len(head) + 1, len(whole)):
+            self.lines.setdefault(whole[:number], self._line)
         if whole in self._given:
-            self.twice.append((whole, self._given[whole], line))
+            self.twice.append((whole, self._given[whole], self._line))
         else:
-            self._given[whole] = lines[whole] = line
+            self._given[whole] = self.lines[whole] = self._line
 
-    def _path_of(self, key: str) -> Place:
+    def _place_of(self, key: str) -> Place:
         """Split a dotted key; a part in quotes may hold dots itself."""
-        if not key.count("."):
-            return (key,) if key[0] not in "\"'" else (_unquoted(key),)
+        if "." not in key:
+            return (_unquoted(key),)
         parts = _PARTS.findall(key)
         if len(parts) > MAX_PARTS:
             raise TooMuch(self._line, f"a key of more than {MAX_PARTS} parts")
@@ -176,13 +177,11 @@ class _Walk:
 
 
 def _unquoted(part: str) -> str:
-    if part[0] == "'" or (part[0] == '"' and "\\" not in part):
+    if part[0] not in "\"'":
+        return part
+    if part[0] == "'" or "\\" not in part:
         return part[1:-1]
-    return part if part[0] != '"' else _unescaped(part)
-
-
-def _unescaped(part: str) -> str:
     try:
         return str(tomllib.loads(f"x={part}")["x"])
-    except ValueError:  # `tomllib` will say so of the whole document
+    except ValueError:  # the whole document will not be parsed either
         return part
