@@ -10,7 +10,7 @@ import pytest
 
 from jobrun.cron.lint import Remark, lint
 from jobrun.cron.words import Dst, Entry
-from tests.rules.test_verdicts import entry
+from tests.rules.entries import entry
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 EITHER = "a day of month and a weekday are given, and either is enough:"

@@ -17,8 +17,8 @@ from jobrun.cron.fields import parse_expression
 from jobrun.cron.occurrences import next_occurrence, next_of_interval, upcoming
 from jobrun.cron.words import Dst, Entry, Every, Expression, Occurrence
 from jobrun.errors import UsageError
+from tests.rules.entries import entry
 from tests.rules.reference import runs
-from tests.rules.test_verdicts import entry
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ZONES = [

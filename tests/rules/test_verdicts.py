@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,27 +14,13 @@ from hypothesis import strategies as st
 
 from jobrun.cron.due import MOST_COUNTED, Due, due_ticks
 from jobrun.cron.occurrences import upcoming
-from jobrun.cron.schedule import parse_schedule
 from jobrun.cron.verdicts import MOST_CAUGHT_UP, Situation, decide, window_s
 from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Overlap, TickState
-from jobrun.model import Kind
+from tests.rules.entries import entry
 
 NIGHT = datetime(2027, 1, 10, 3, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 RAN, PENDING, MISSED, SKIPPED = TickState.RAN, TickState.PENDING, TickState.MISSED, TickState.SKIPPED
-
-
-def entry(schedule: str = "0 * * * *", **changes: object) -> Entry:
-    plain = Entry(
-        name="backup",
-        kind=Kind.SHELL,
-        task="true",
-        schedule=parse_schedule(schedule),
-        schedule_text=schedule,
-        zone=UTC,
-        zone_name="UTC",
-    )
-    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def row(**changes: object) -> EntryRow:
@@ -190,7 +177,7 @@ def test_a_live_job_is_in_the_way_unless_overlap_is_allowed(overlap: Overlap, ex
 
 
 def test_a_paused_entry_says_so_and_runs_again_when_the_pause_is_over() -> None:
-    pause = {"paused_at": NIGHT, "paused_until": NIGHT + 90 * MINUTE}
+    pause: dict[str, Any] = {"paused_at": NIGHT, "paused_until": NIGHT + 90 * MINUTE}
     it = entry(catchup_window_s=7200.0)
 
     assert told(verdicts(it, since=NIGHT, now=NIGHT + 2 * HOUR, **pause)) == [
