@@ -6,19 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice, pairwise
 from pathlib import PurePath
 
-from jobrun.cron.occurrences import next_nominal
 from jobrun.cron.schedule import parse_schedule
-from jobrun.cron.words import Expression, Schedule, Special
+from jobrun.cron.words import Schedule, Special
 from jobrun.crontab import naming, percent
 from jobrun.crontab.dialect import as_schedule
 from jobrun.crontab.lines import Line, Refusal
 from jobrun.crontab.tomltext import Value
-from jobrun.crontab.wrappers import Around, Unwrapped, unwrap
+from jobrun.crontab.wrappers import Around, Unwrapped, span, unwrap
 from jobrun.errors import UsageError
+from jobrun.table.fitting import shortest_s
 
 # Settings of cron itself, and what no crontab can set; a command may see them, but none is known to ask.
 FOR_CRON = frozenset(
@@ -37,10 +35,9 @@ PLAIN_SHELL = "/bin/sh"  # which runs `shell =`
 
 _SHELLS = frozenset(["sh", "bash", "dash", "ksh", "zsh"])  # whose lines the wrappers are read from
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MINUTES = re.compile(r"[0-9]{1,5}")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BACKGROUND = re.compile(r"(?<![&>])&\s*$")
-_LOOKED_AT = 64  # runs, from any date, to find the shortest time between two
-_SOME_DAY = datetime(2027, 1, 1)  # noqa: DTZ001 -- nominal times have no zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +80,15 @@ def _unwrapped(line: Line, schedule: Schedule, shared: frozenset[str]) -> Unwrap
     around = Around(
         is_bash=shell == "bash",
         shared_locks=shared,
-        most_jitter_s=_half_interval_s(schedule) if may_wait else 0.0,
+        most_jitter_s=shortest_s(schedule) / 2 if may_wait else 0.0,
     )
     return unwrap(command, around)
 
 
 def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
     told = naming.description(line.comment)
+    delay_s, most_s = _random_delay_s(line), shortest_s(schedule) / 2
+    cut = ("RANDOM_DELAY is cut to half the interval",) if delay_s > most_s else ()
     is_left = schedule is Special.REBOOT or _BACKGROUND.search(bare.command)
     keys: dict[str, Value] = {
         "description": "" if name in (told, naming.slug(told)) else told,
@@ -99,7 +98,7 @@ def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
         **_what_runs(bare.command, line.settings.get("SHELL", PLAIN_SHELL)),
         "stdin": percent.split(line.command)[1] or "",
         "cwd": line.settings.get("HOME", ""),
-        "jitter": _random_delay(line),
+        "jitter": span(min(delay_s, most_s)) if delay_s else "",
         "overlap": "skip" if "s" in line.options else "",
         "leftovers": "keep" if is_left else "",
         **bare.keys,
@@ -109,7 +108,7 @@ def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
         line=line,
         keys={key: value for key, value in keys.items() if value != ""},
         env=_environment(line),
-        remarks=(*_remarks(line), *bare.remarks),
+        remarks=(*_remarks(line), *cut, *bare.remarks),
     )
 
 
@@ -139,25 +138,10 @@ def _environment(line: Line) -> dict[str, str]:
     }
 
 
-def _random_delay(line: Line) -> str:
-    """Return cronie's RANDOM_DELAY, in minutes, as a duration; what is no number it ignores, too."""
+def _random_delay_s(line: Line) -> int:
+    """Return cronie's RANDOM_DELAY, which is in minutes; what is no number it ignores, too."""
     minutes = line.settings.get("RANDOM_DELAY", "")
-    return f"{int(minutes)}m" if re.fullmatch("[0-9]{1,5}", minutes) and int(minutes) else ""
-
-
-def _half_interval_s(schedule: Schedule) -> float:
-    """Return half the shortest time between two runs of an expression, as far as some show it; seconds."""
-    if not isinstance(schedule, Expression):
-        return 0.0
-    some = islice(_nominal(schedule), _LOOKED_AT)
-    return min(((later - sooner).total_seconds() for sooner, later in pairwise(some)), default=0.0) / 2
-
-
-def _nominal(expression: Expression) -> Iterator[datetime]:
-    at = next_nominal(expression, _SOME_DAY)
-    while at is not None:
-        yield at
-        at = next_nominal(expression, at)
+    return int(minutes) * 60 if _MINUTES.fullmatch(minutes) else 0
 
 
 def _remarks(line: Line) -> Iterator[str]:

@@ -43,35 +43,37 @@ def compare(
     """Compare the next run times after an instant; the crontab is read anew, from its own words."""
     not_compared: dict[str, str] = {}
     different: list[Difference] = []
+    seen: dict[tuple[object, ...], tuple[list[datetime], list[datetime]]] = {}  # many lines have one schedule
     same = 0
     for block in blocks:
-        reading = oldreading.read(block.line.when)
+        entry, when = entries[block.name], block.line.when
+        reading = oldreading.read(when)
         if reading is None:
-            if isinstance(entries[block.name].schedule, Expression):
-                is_random = is_drawn(block.line.when)
-                not_compared[block.name] = "cron draws it at random" if is_random else "cron would refuse it"
+            if isinstance(entry.schedule, Expression):
+                not_compared[block.name] = (
+                    "cron draws it at random" if is_drawn(when) else "cron would refuse it"
+                )
             continue
         said = block.line.settings.get("CRON_TZ", "").removeprefix(":")
         zone = ZoneInfo(said) if said else local
-        found = _difference(block, entries[block.name], reading, zone=zone, now=now)
-        if found.only_cron or found.only_here:
-            different.append(found)
-        else:
-            same += 1
+        key = (when, said, entry.schedule, entry.zone_name, entry.dst)
+        if key not in seen:
+            seen[key] = _only_one_has(reading, zone, entry, now)
+        only_cron, only_here = seen[key]
+        same += not (only_cron or only_here)
+        if only_cron or only_here:
+            different.append(Difference(block=block, zone=zone, only_cron=only_cron, only_here=only_here))
     return Comparison(same=same, different=different, not_compared=not_compared)
 
 
-def _difference(
-    block: Block, entry: Entry, reading: oldreading.Reading, *, zone: tzinfo, now: datetime
-) -> Difference:
+def _only_one_has(
+    reading: oldreading.Reading, zone: tzinfo, entry: Entry, now: datetime
+) -> tuple[list[datetime], list[datetime]]:
+    """Return the run times that only cron has, and those that only the entry has."""
     until = now + HORIZON
     old = oldreading.runs(reading, zone, now, count=COMPARED, until=until)
     coming = (occurrence.at for occurrence in upcoming(entry, now))
     new = list(islice(takewhile(lambda at: at <= until, coming), COMPARED))
     edge = min([until, *(times[-1] for times in (old, new) if len(times) == COMPARED)])
-    return Difference(
-        block=block,
-        zone=zone,
-        only_cron=sorted(at for at in set(old) - set(new) if at <= edge),
-        only_here=sorted(at for at in set(new) - set(old) if at <= edge),
-    )
+    only_old, only_new = set(old) - set(new), set(new) - set(old)
+    return sorted(at for at in only_old if at <= edge), sorted(at for at in only_new if at <= edge)

@@ -17,7 +17,7 @@ def as_schedule(when: str) -> str:
     >>> as_schedule("0~30 ~ * * *")
     'H(0-30) H * * *'
     """
-    if "~" not in when:
+    if "~" not in when or when.startswith("@"):
         return when
     fields = when.split(" ")
     return " ".join(_hashed(field, *ends) for field, ends in zip(fields, _ENDS, strict=True))

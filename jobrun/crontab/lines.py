@@ -19,7 +19,7 @@ _SETTING = re.compile(
 _INTERVAL = re.compile(r"@every[ \t]+(\S+)[ \t]*(.*)", re.DOTALL)
 _ALIAS = re.compile(r"(@\S+)[ \t]*(.*)", re.DOTALL)
 _FIELDS = re.compile(r"((?:\S+[ \t]+){4}\S+)[ \t]*(.*)", re.DOTALL)
-_OPTIONS = re.compile(r"-([nqs]+)[ \t]+")  # OpenBSD: no mail after success, no log, one at a time
+_OPTIONS = re.compile(r"(?:-[nqs]+[ \t]+)*")  # OpenBSD: no mail after success, no log, one at a time
 _LEGEND = re.compile(r"(user-?name[ \t]+)?command\b", re.IGNORECASE)  # "* * * * * command to be executed"
 _NEITHER = "it is neither a setting nor a schedule with a command"
 
@@ -115,10 +115,10 @@ def _entry(source: Source, number: int, text: str, settings: Mapping[str, str], 
     if source.has_users:
         user, *command = rest.split(None, 1)
         rest = command[0] if command else ""
-    while (found := _OPTIONS.match(rest)) is not None:
-        options.update(found[1])
-        rest = rest[found.end() :]
-    if not rest:
+    given = _OPTIONS.match(rest)[0]  # type: ignore[index]  # it matches nothing, too
+    options.update({"n", "q", "s"}.intersection(given))
+    rest = rest[len(given) :]
+    if not rest.strip():
         raise _Unreadable(_NEITHER)
     if rest.startswith("*"):
         raise _Unreadable("its command begins with `*`: cron has five fields, and no seconds or years")
@@ -138,10 +138,10 @@ def _entry(source: Source, number: int, text: str, settings: Mapping[str, str], 
 
 def _when(body: str) -> tuple[str, str]:
     """Split an entry after its schedule."""
-    if (interval := _INTERVAL.fullmatch(body)) is not None:
+    if (interval := _INTERVAL.fullmatch(body)) is not None and interval[2].strip():
         return f"@every {interval[1]}", interval[2]
     split = (_ALIAS if body.startswith("@") else _FIELDS).fullmatch(body)
-    if split is None or not split[2]:
+    if split is None or not split[2].strip():
         raise _Unreadable(_NEITHER)
     return " ".join(split[1].split()), split[2]
 

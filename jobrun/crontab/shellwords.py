@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LONGEST = 4096  # characters
+
 _SUBSTITUTION = r"\$\(\([^()'\"`]*\)\)|\$\[[^][()'\"`]*\]|\$\([^()'\"`\\]*\)|\$\{[^{}'\"`\\]*\}|\$\w+|\$[?$!@*-]|`[^`'\"\\]*`"
 _PIECE = re.compile(
     rf"""(?P<plain>[^\s'"\\$`;|&()<>*?\[\]{{}}~]+)
@@ -41,11 +43,14 @@ class Token:
 def scan(line: str) -> tuple[Token, ...] | None:
     """Return the tokens of a line; None for what only a shell could be trusted to read.
 
-    That is here-documents, comments, several lines, open quotes, and quotes within substitutions.
+    That is here-documents, comments, several lines, open quotes, quotes within substitutions, and what is
+    longer than a line of a table.
 
     >>> [token.text for token in scan("cd /srv && ./run 'a b' >/dev/null 2>&1")]
     ['cd', '/srv', '&&', './run', "'a b'", '>', '/dev/null', '2>&', '1']
     """
+    if len(line) > LONGEST:
+        return None
     tokens = []
     place = _BLANKS.match(line).end()  # type: ignore[union-attr]  # it matches nothing, too
     while place < len(line):

@@ -79,6 +79,15 @@ def unwrap(command: str, around: Around) -> Unwrapped:
     return Unwrapped(command=left.kept + left.command, keys=left.keys, remarks=left.remarks)
 
 
+def span(seconds: float) -> str:
+    """Write whole seconds as a duration of the table.
+
+    >>> span(300), span(90)
+    ('5m', '90s')
+    """
+    return f"{seconds / 60:.0f}m" if seconds % 60 == 0 else f"{seconds:.0f}s"
+
+
 def _ping(left: Unwrapped, tokens: Sequence[Token], _: Around) -> Unwrapped | None:
     """`COMMAND && curl -fsS https://hc-ping.com/UUID`, or `COMMAND; curl -fsS https://hc-ping.com/UUID/$?`."""
     begin = max((place for place, token in enumerate(tokens) if token.is_control), default=0)

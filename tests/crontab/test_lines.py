@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from jobrun.crontab import percent
 from jobrun.crontab.importing import Imported
@@ -90,6 +92,8 @@ def test_blanks_line_ends_and_a_missing_last_one_change_nothing(import_text: Imp
         ("CRON_TZ=:Asia/Tokyo\n0 0 * * * x", {"timezone": "Asia/Tokyo", "env": {}}),
         ("TZ=Asia/Tokyo\n0 0 * * * x", {"env": {"TZ": "Asia/Tokyo"}}),
         ("RANDOM_DELAY=45\n0 0 * * * x", {"jitter": "45m", "env": {}}),
+        ("RANDOM_DELAY=45\n0 * * * * x", {"jitter": "30m"}),
+        ("RANDOM_DELAY=0\n0 0 * * * x", {"env": {}}),
         ("RANDOM_DELAY=soon\n0 0 * * * x", {"env": {}}),
         ("MAILTO=a@b\nMAILFROM=c\nLOGNAME=d\nUSER=e\n0 0 * * * x", {"env": {}}),
         ("HOME=/srv\n0 0 * * * x", {"cwd": "/srv", "env": {"HOME": "/srv"}}),
@@ -139,6 +143,7 @@ def test_a_rule_of_the_format(import_text: Import, text: str, expected: dict[str
         ("0 0 * * *", "neither a setting nor a schedule with a command"),
         ("@daily", "neither"),
         ("@fortnightly x", "not known"),
+        ("@~ x", "not known"),
         ("0 0 * * * root apt-get update", "say --system"),
         ("1 5 cron.daily run-parts /etc/cron.daily", "neither"),
         ("0 0 * * * caf\udce9", "not UTF-8"),
@@ -258,3 +263,22 @@ def test_an_empty_crontab_is_an_empty_table(import_text: Import) -> None:
 
     assert "jobs" not in tomllib.loads(result.text)
     assert (result.blocks, result.refused) == ([], [])
+
+
+PARTS = (
+    "0 5 * * * ", "*/5 0~9 * * mon-fri ", "@reboot ", "@every 5m ", "@daily", "root ", "x", "y.sh", "A=", "# ",
+    "Name: z", "CRON_TZ=UTC", "SHELL=/bin/bash", "%", "\\", "'", '"', "$(", ")", "&&", "; ", "|", "*", "~", "-n ",
+    "flock -n /x ", "timeout 5 ", "cd /x && ", " >/dev/null 2>&1", "\n", "\n", "\n", "\r", "\t", " ", "\0", "\x1f",
+    "\udc80", "\u2028", "é",
+)  # fmt: skip
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(parts=some.lists(some.sampled_from(PARTS), max_size=30), has_users=some.booleans())
+def test_whatever_stands_in_a_crontab_the_table_loads(
+    import_text: Import, parts: list[str], *, has_users: bool
+) -> None:
+    result = import_text("".join(parts), has_users=has_users, with_disabled=True)
+
+    assert len(tomllib.loads(result.text).get("jobs", {})) == len(result.blocks)
+    assert result.comparison.different == []
