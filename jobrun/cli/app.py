@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from jobrun.cli.commands import acting, cron, entries, following, importing, looking, units, why, working
-from jobrun.cli.options import meant
+from jobrun.cli.readers import meant
 from jobrun.errors import UsageError
 
 # What typer raises for words that make no sense; from 0.26 on click is a part of typer.

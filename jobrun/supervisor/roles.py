@@ -26,6 +26,7 @@ class Roles:
             burst=self._settings.burst,
             drain_s=self._settings.drain_s,
             grace_s=self._settings.grace_s,
+            keep_s=self._settings.keep_s,
             group_pid=os.getppid(),
             generation=generation,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobrun.dispatcher.settings import KEEP_S
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -16,6 +18,7 @@ class Settings:
     burst: bool = False
     drain_s: float = 30.0
     grace_s: float = 10.0
+    keep_s: float | None = KEEP_S  # jobs that ended well; None: for ever
     import_paths: tuple[str, ...] = ()
     table: Path | None = None
 

@@ -12,6 +12,7 @@ from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.commands.looking import capped, job_filter, show_jobs
 from jobrun.cli.human import plural
 from jobrun.cli.place import opened, utc_now
+from jobrun.cli.readers import MAX_LIMIT
 from jobrun.errors import NotDone, UsageError
 from jobrun.model import TROUBLED, JobFilter, State
 from jobrun.store import Store
@@ -108,7 +109,7 @@ def purge(  # noqa: PLR0913 -- each option is a parameter
     with opened(ctx) as store:
         refused = _others(store, ids or (), acting.FINAL)
         if dry_run:
-            show_jobs(looking.listing(store, which, limit=options.MAX_LIMIT), as_json=as_json)
+            show_jobs(looking.listing(store, which, limit=MAX_LIMIT), as_json=as_json)
             render.remark(f"{plural(store.ledger.count(which), 'job')} would be removed; nothing was changed")
             return _explain("purged", refused)
         _confirm(store, which, yes=yes, ask_above=max(ASK_ABOVE, len(ids or ())))

@@ -12,6 +12,7 @@ from jobrun.actions import looking
 from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, render, tables
 from jobrun.cli.human import plural
 from jobrun.cli.place import job_file, opened, utc_now
+from jobrun.cli.readers import MAX_LIMIT
 from jobrun.model import JobFilter, State
 
 SHOWN = 50  # jobs that a list shows unless told otherwise
@@ -114,9 +115,9 @@ def capped(limit: int | None) -> int:
     """Return how many jobs to show, and say so when that is fewer than was asked for."""
     if limit is None:
         return SHOWN
-    if limit > options.MAX_LIMIT:
-        render.remark(f"--limit {limit} is more than can be shown at once: {options.MAX_LIMIT}")
-    return min(limit, options.MAX_LIMIT)
+    if limit > MAX_LIMIT:
+        render.remark(f"--limit {limit} is more than can be shown at once: {MAX_LIMIT}")
+    return min(limit, MAX_LIMIT)
 
 
 def show_jobs(found: looking.Listing, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from jobrun.cli import cronpages, jsonout, jsonviews, nextrun, options, render, 
 from jobrun.cli.caller import zone_of
 from jobrun.cli.human import wall
 from jobrun.cli.place import opened, utc_now
+from jobrun.cli.readers import entry_name, job_id
 from jobrun.cron.words import Entry
 from jobrun.errors import UsageError
 from jobrun.units import rfc3339
@@ -27,11 +28,11 @@ def why(
     A number is a job, anything else an entry of a table.
     """
     if not word.isdigit():
-        return _entry(ctx, options.entry_name(word), at, as_json=as_json)
+        return _entry(ctx, entry_name(word), at, as_json=as_json)
     if at is not None:
         raise UsageError("--at asks about an entry, not about a job", hint="name the entry")
     with opened(ctx) as store:
-        story = facts.of_job(store, options.job_id(word))
+        story = facts.of_job(store, job_id(word))
     told = stories.of_job(story, utc_now())
     if as_json:
         render.line(jsonout.dump({**jsonout.job_object(story.job), "why": told}))

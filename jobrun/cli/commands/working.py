@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     cron: options.CronTable = None,
     drain: options.Drain = None,
     grace: options.Grace = None,
+    keep: options.Keep = None,
     paths: options.ImportPaths = None,
 ) -> int:
     """Run jobs until told to stop.
@@ -34,7 +36,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     if burst and cron is not None:
         raise UsageError("--burst leaves when nothing is due, and a table always has something to come")
     return _run(
-        ctx, workers=workers, queues=queues, burst=burst, table=cron, times=(drain, grace), paths=paths
+        ctx, workers=workers, queues=queues, burst=burst, table=cron, times=(drain, grace, keep), paths=paths
     )
 
 
@@ -46,6 +48,7 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     queues: options.Queues = None,
     drain: options.Drain = None,
     grace: options.Grace = None,
+    keep: options.Keep = None,
     paths: options.ImportPaths = None,
 ) -> int:
     """Make jobs of a table when they fall due, and run them, until told to stop.
@@ -53,7 +56,7 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     The table is read again when it changes, and on HUP; with any error in it, it is kept as it was.
     """
     return _run(
-        ctx, workers=workers, queues=queues, burst=False, table=file, times=(drain, grace), paths=paths
+        ctx, workers=workers, queues=queues, burst=False, table=file, times=(drain, grace, keep), paths=paths
     )
 
 
@@ -64,12 +67,13 @@ def _run(  # noqa: PLR0913 -- what both verbs have
     queues: list[str] | None,
     burst: bool,
     table: Path | None,
-    times: tuple[float | None, float | None],
+    times: tuple[float | None, float | None, float | None],
     paths: list[Path] | None,
 ) -> int:
-    from jobrun.supervisor import Settings, run  # noqa: PLC0415 -- only these verbs need the house
+    from jobrun.dispatcher.settings import KEEP_S  # noqa: PLC0415 -- only these verbs need the house
+    from jobrun.supervisor import Settings, run  # noqa: PLC0415
 
-    drain, grace = times
+    drain, grace, keep = times
     settings = Settings(
         path=job_file(ctx).absolute(),
         workers=(os.cpu_count() or 1) if workers is None else workers,
@@ -77,6 +81,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
         burst=burst,
         drain_s=DRAIN_S if drain is None else drain,
         grace_s=GRACE_S if grace is None else grace,
+        keep_s=KEEP_S if keep is None else None if math.isinf(keep) else keep,
         import_paths=tuple(os.fspath(path) for path in paths or ()),
         table=None if table is None else table.absolute(),
     )
