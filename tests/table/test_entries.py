@@ -345,4 +345,4 @@ def test_a_digest_is_the_same_in_every_process() -> None:
         surroundings=Surroundings(cwd="", umask=None, environment={"A": "\udcff"}),
     )
 
-    assert digest(entry) == "4372db7b64befc869101c7f809622890"
+    assert digest(entry) == ""
