@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from jobrun.cron.schedule import parse_schedule
-from jobrun.cron.words import Schedule, Special
+from jobrun.cron.words import Schedule
 from jobrun.crontab import naming, percent
 from jobrun.crontab.dialect import as_schedule
 from jobrun.crontab.lines import Line, Refusal
@@ -37,7 +37,6 @@ _SHELLS = frozenset(["sh", "bash", "dash", "ksh", "zsh"])  # whose lines the wra
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MINUTES = re.compile(r"[0-9]{1,5}")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_BACKGROUND = re.compile(r"(?<![&>])&\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,6 @@ def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
     told = naming.description(line.comment)
     delay_s, most_s = _random_delay_s(line), shortest_s(schedule) / 2
     cut = ("RANDOM_DELAY is cut to half the interval",) if delay_s > most_s else ()
-    is_left = schedule is Special.REBOOT or _BACKGROUND.search(bare.command)
     keys: dict[str, Value] = {
         "description": "" if name in (told, naming.slug(told)) else told,
         "schedule": as_schedule(line.when),
@@ -100,7 +98,6 @@ def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
         "cwd": line.settings.get("HOME", ""),
         "jitter": span(min(delay_s, most_s)) if delay_s else "",
         "overlap": "skip" if "s" in line.options else "",
-        "leftovers": "keep" if is_left else "",
         **bare.keys,
     }
     return Block(

@@ -15,11 +15,10 @@ What changes, and what to write in [defaults], or in a job, to have it as it was
   overlap = "allow"    a run is skipped while the one before it is not over
   catchup = "none"     a run that was missed is made up once, if it is late by no more than half its
                        interval and no more than an hour
-  leftovers = "keep"   processes that a job leaves behind are stopped with it, but for @reboot and for
-                       lines that end with `&`
   on_failure = "..."   no mail is sent{mailto}: name a command that tells
                        somebody when a job fails; `jobrun logs` shows what it printed
   [env]                LANG is C.UTF-8, PATH is /usr/local/bin:/usr/bin:/bin, unless set below"""
+_DEFAULTS = "# As with cron, what a job leaves running when it ends lives on; by default it would be stopped."
 _CRON_TZ = """\
   timezone             CRON_TZ is read as cronie does; Debian's cron would not look at it"""
 _TZ = """\
@@ -31,8 +30,8 @@ def table(blocks: Sequence[Block], sources: Sequence[str]) -> str:
     env = _common([block.env for block in blocks])
     zones = _common([{"timezone": block.keys.get("timezone", "")} for block in blocks])
     zone = {name: value for name, value in zones.items() if value}
-    parts = ["\n".join(map(comment, _header(blocks, sources).split("\n")))]
-    parts += [_section("defaults", zone)] if zone else []
+    defaults = f"{_DEFAULTS}\n{_section('defaults', {'leftovers': 'keep', **zone})}"
+    parts = ["\n".join(map(comment, _header(blocks, sources).split("\n"))), defaults]
     parts += [_section("env", env)] if env else []
     parts += [_job(block, {*zone}, env) for block in blocks]
     return "\n\n".join(parts) + "\n"

@@ -29,7 +29,11 @@ _DRAWN = re.compile(
 )
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LARGEST_RANDOM = 32768  # bash(1): RANDOM is from 0 to 32767
-_PING_URL = re.compile(r"""(["']?)(https?://hc-ping\.com/[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)?)(/\$\?)?\1""")
+# UUID, or KEY/SLUG; not the signals of a check, which stand in the same place.
+_PING_URL = re.compile(
+    r"""(["']?)(https?://hc-ping\.com/[\w-]+(?:/(?!(?:start|fail|log|[0-9]+)\b)[\w-]+)?)(/\$\?)?\1""",
+    re.ASCII,
+)
 _CURL_OPTION = re.compile(r"-[fsSLk]+|--fail|--silent|--show-error|--location")
 _CURL_VALUED = ("-m", "--max-time", "--connect-timeout", "--retry", "--retry-delay", "-o", "--output")
 _WGET_OPTION = re.compile(

