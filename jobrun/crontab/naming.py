@@ -27,7 +27,7 @@ _LEGEND = re.compile(
 _SUFFIX = re.compile(r"\.(?:sh|bash|py|php|pl|rb|js|jar|lock)")
 _RUNNERS = frozenset(
     """sh bash dash zsh ksh env sudo su nice ionice time nohup setsid exec timeout flock chronic run-one
-    php perl python python2 python3 ruby node java""".split()  # noqa: SIM905 -- a list of words
+    php perl python ruby node java""".split()  # noqa: SIM905 -- a list of words
 )
 _CONDITIONS = frozenset(["test", "[", "[[", "cd", "command", "sleep", "if", ".", "source", "umask", "export"])
 _OPENERS = frozenset(["{", "(", "!", "then", "do", "else"])
@@ -96,7 +96,7 @@ def _words(command: str) -> Iterator[str]:
     telling = next((part for part in parts if part[0].text not in _CONDITIONS), parts[0] if parts else [])
     for token in telling:
         word = slug(_stem(token))
-        if word and word not in _RUNNERS and not _is_detail(token.text):
+        if word and word.rstrip("0123456789-") not in _RUNNERS and not _is_detail(token.text):
             yield word
 
 

@@ -199,7 +199,7 @@ def test_lines_of_other_users_are_left_to_them(import_text: Import) -> None:
         ("# Zürich\n0 0 * * * x", ["z-rich"]),
         ("# ночь\n0 0 * * * x", ["x"]),
         ("0 0 * * * :", ["job"]),
-        ("0 0 * * * php -q /x/a.php\n0 0 * * * python3 -m b", ["a", "b"]),
+        ("0 0 * * * /usr/bin/php8.2 -q /x/a.php\n0 0 * * * python3 -m b", ["a", "b"]),
         ("0 0 * * * git pull\n0 0 * * * git gc\n0 0 * * * git gc", ["git-pull", "git-gc", "git-gc-2"]),
         ("0 0 * * * [ -x /a ] && A=b /x/c -d 5", ["c"]),
         ("0 0 * * * cd /x && timeout 5 flock -n /run/a.lock nice -n 5 ./sync --all", ["sync"]),
