@@ -19,7 +19,7 @@ _SETTING = re.compile(
 _INTERVAL = re.compile(r"@every[ \t]+(\S+)[ \t]*(.*)", re.DOTALL)
 _ALIAS = re.compile(r"(@\S+)[ \t]*(.*)", re.DOTALL)
 _FIELDS = re.compile(r"((?:\S+[ \t]+){4}\S+)[ \t]*(.*)", re.DOTALL)
-_OPTIONS = re.compile(r"(?:-[nqs]+[ \t]+)*")  # OpenBSD: no mail after success, no log, one at a time
+_OPTIONS = re.compile(r"\A(?:-[nqs]+[ \t]+)*")  # OpenBSD: no mail after success, no log, one at a time
 _LEGEND = re.compile(r"(user-?name[ \t]+)?command\b", re.IGNORECASE)  # "* * * * * command to be executed"
 _NEITHER = "it is neither a setting nor a schedule with a command"
 
@@ -113,14 +113,13 @@ def _entry(source: Source, number: int, text: str, settings: Mapping[str, str], 
     when, rest = _when(body)
     user = None
     if source.has_users:
-        user, *command = rest.split(None, 1)
-        rest = command[0] if command else ""
-    given = _OPTIONS.match(rest)[0]  # type: ignore[index]  # it matches nothing, too
-    options.update({"n", "q", "s"}.intersection(given))
-    rest = rest[len(given) :]
-    if not rest.strip():
+        user, *others = rest.split(None, 1)
+        rest = others[0] if others else ""
+    command = _OPTIONS.sub("", rest)
+    options.update({"n", "q", "s"}.intersection(rest[: len(rest) - len(command)]))
+    if not command.strip():
         raise _Unreadable(_NEITHER)
-    if rest.startswith("*"):
+    if command.startswith("*"):
         raise _Unreadable("its command begins with `*`: cron has five fields, and no seconds or years")
     return Line(
         source=source.name,
@@ -128,7 +127,7 @@ def _entry(source: Source, number: int, text: str, settings: Mapping[str, str], 
         text=text,
         when=when,
         user=user,
-        command=rest,
+        command=command,
         options=frozenset(options),
         settings=settings,
         comment=tuple(above),

@@ -18,7 +18,7 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _OPERATOR = re.compile(r"&&|\|\||;;|[0-9]*(?:>>|>&|<&|>\||<<|<>|[<>])|&>>?|[;|&()]")
-_BLANKS = re.compile(r"[ \t]*")
+_BLANKS = (" ", "\t")
 _ENDS = frozenset(["", *" \t;|&()<>"])  # of a word
 _IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])')
 _REDIRECTION = re.compile(r"[0-9]*[<>].*|&>>?")
@@ -52,19 +52,25 @@ def scan(line: str) -> tuple[Token, ...] | None:
     if len(line) > LONGEST:
         return None
     tokens = []
-    place = _BLANKS.match(line).end()  # type: ignore[union-attr]  # it matches nothing, too
+    place = _past_blanks(line, 0)
     while place < len(line):
         token = _operator(line, place) or _word(line, place)
         if token is None:
             return None
         tokens.append(token)
-        place = _BLANKS.match(line, token.end).end()  # type: ignore[union-attr]
+        place = _past_blanks(line, token.end)
     return tuple(tokens)
 
 
 def is_simple(tokens: Sequence[Token]) -> bool:
     """Tell whether this is one command with its redirections."""
     return not any(token.is_control for token in tokens)
+
+
+def _past_blanks(line: str, place: int) -> int:
+    while line.startswith(_BLANKS, place):
+        place += 1
+    return place
 
 
 def _operator(line: str, place: int) -> Token | None:

@@ -147,11 +147,7 @@ def _random_wait(left: Unwrapped, tokens: Sequence[Token], around: Around) -> Un
     if not 0 < seconds <= around.most_jitter_s:
         return None
     told = "the wait is drawn by a hash, once for each run; in a plain /bin/sh, RANDOM is empty and it was 0"
-    return left.without(
-        left.command[rest[0].start :],
-        told,
-        jitter=f"{seconds // 60}m" if seconds % 60 == 0 else f"{seconds}s",
-    )
+    return left.without(left.command[rest[0].start :], told, jitter=span(seconds))
 
 
 def _silence(left: Unwrapped, tokens: Sequence[Token], around: Around) -> Unwrapped | None:
@@ -192,10 +188,10 @@ def _limit(left: Unwrapped, tokens: Sequence[Token], _: Around) -> Unwrapped | N
     """`timeout 5m COMMAND`, with no options."""
     if "timeout" in left.keys or not is_simple(tokens) or tokens[0].literal not in _programs("timeout"):
         return None
-    span = _SPAN.fullmatch(tokens[1].text) if len(tokens) > 2 and not tokens[2].is_operator else None
-    if span is None or not int(span[1]):
+    limit = _SPAN.fullmatch(tokens[1].text) if len(tokens) > 2 and not tokens[2].is_operator else None
+    if limit is None or not int(limit[1]):
         return None
-    return left.without(left.command[tokens[2].start :], "", timeout=f"{int(span[1])}{span[2] or 's'}")
+    return left.without(left.command[tokens[2].start :], "", timeout=f"{int(limit[1])}{limit[2] or 's'}")
 
 
 def _quiet_success(left: Unwrapped, tokens: Sequence[Token], _: Around) -> Unwrapped | None:
