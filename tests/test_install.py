@@ -206,7 +206,7 @@ def test_what_is_installed_works_and_uninstall_leaves_the_table(home: Path, no_s
     assert f'export PATH="{prefix}/bin:$PATH"' in installed.stdout
     assert "enqueue" in answer.stdout
     assert [f'ExecStart="{command}" ' in unit for unit in units] == [True, True]
-    assert checked.stdout == f"{table}: 0 entries, ok\n", checked.stderr
+    assert checked.stdout.startswith(f"{table}: 0 entries, ok\n"), checked.stderr
     assert "man1/jobrun.1" in pages
     assert (removed.returncode, removed.stderr) == (0, "")
     assert not prefix.exists()

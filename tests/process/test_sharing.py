@@ -85,7 +85,7 @@ def test_a_job_is_started_when_it_is_due_and_not_before(site: Site) -> None:
     job = site.wait(job_id)
 
     assert job.started_at is not None
-    assert 0 <= (job.started_at - job.run_at).total_seconds() < 0.5
+    assert 0 <= (job.started_at - job.run_at).total_seconds() < 0.9  # no look without a ring
 
 
 def test_a_job_file_that_is_opened_closed_and_copied_by_jobs_loses_nothing(site: Site) -> None:

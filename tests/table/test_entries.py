@@ -65,7 +65,6 @@ def test_an_entry_that_says_little_is_as_a_job_is_otherwise(entry: One) -> None:
         ('schedule = "0 3 * * *"', "schedule", parse_schedule("0 3 * * *")),
         ('schedule = "@reboot"', "schedule_text", "@reboot"),
         ('timezone = "UTC"', "zone_name", "UTC"),
-        ('timezone = "America/New_York"', "zone", ZoneInfo("America/New_York")),
         ('dst = "wall"', "dst", Dst.WALL),
         ('overlap = "replace"', "overlap", Overlap.REPLACE),
         ('catchup = "all"', "catchup", Catchup.ALL),
@@ -210,6 +209,10 @@ every = "1h"
     assert a.surroundings is not None
     assert a.surroundings.environment == {**CLEAN, **added, "B": "job"}
     assert b.surroundings == Surroundings(cwd="", umask=None, environment=added)
+
+
+def test_an_entry_lives_in_the_zone_that_it_names(entry: One) -> None:
+    assert str(entry('timezone = "America/New_York"').zone) == "America/New_York"
 
 
 def test_the_zone_of_the_host_is_handed_on_if_it_is_said(path: Path, read: Read) -> None:
