@@ -45,7 +45,7 @@ def trigger(store: Store, entry: Entry, *, now: datetime) -> int:
     at = now.replace(microsecond=max(now.microsecond // _MS, 1) * _MS)
     asked = NewTick(at=at, state=TickState.RAN, job=job, reason="triggered by a person")
     with store.group():
-        live = store.ticks.live_jobs(entry.name)
+        live = store.ticks.live_jobs(entry.name, now=now)
         if live and entry.overlap is not Overlap.ALLOW:
             raise NotDone(f"`{entry.name}` runs already as job {live[0]}; not triggered")
         tick = store.ticks.record(entry.name, asked, now=now)

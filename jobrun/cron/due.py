@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,10 +18,10 @@ After = Callable[[datetime], Iterator[Occurrence]]  # the occurrences strictly a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """Due ticks: the recent ones, and what is older as one row; `interval_s` is the time to the next tick."""
+    """Due ticks: the recent ones, and what is older as few rows; `interval_s` is the time to the next tick."""
 
     recent: tuple[Occurrence, ...] = ()
-    older: NewTick | None = None
+    older: tuple[NewTick, ...] = ()
     interval_s: float | None = None
 
 
@@ -42,8 +42,19 @@ def due_ticks(
         return Due(recent=(first,), interval_s=interval_s)
     recent = _newest(after, max(since, edge - _INSTANT), now)
     older_until = recent[0].at if recent else now + _INSTANT
-    older = _older(after, since, first, older_until) if first.at < older_until else None
+    older = (_older(after, since, first, older_until),) if first.at < older_until else ()
     return Due(recent=recent, older=older, interval_s=interval_s)
+
+
+def between(after: After, older: NewTick, told: Iterable[tuple[datetime, datetime]]) -> Iterator[NewTick]:
+    """Yield rows for those of older ticks that lie in none of the spans `told`, which are in order."""
+    begin = older.at - _INSTANT
+    end = (older.last or older.at) + _INSTANT
+    for first_told, last_told in (*told, (end, end)):
+        first = next(after(begin), None)
+        if first is not None and first.at < first_told:
+            yield _older(after, begin, first, first_told)
+        begin = max(begin, last_told)
 
 
 def _interval_s(two: Sequence[Occurrence]) -> float | None:

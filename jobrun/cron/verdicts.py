@@ -46,7 +46,7 @@ def window_s(entry: Entry, interval_s: float | None) -> float:
 def decide(entry: Entry, due: Due, situation: Situation) -> list[NewTick]:
     """Return the verdicts on all due ticks, oldest first."""
     row = situation.row
-    verdicts = [] if due.older is None else [_unserved(entry, due.older, row)]
+    verdicts = [_unserved(entry, older, row) for older in due.older]
     served: list[Occurrence] = []
     for tick in due.recent:
         if (verdict := _withheld(entry, tick, row)) is not None:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from jobrun import procs
 from jobrun.bell import Listener, Tone
 from jobrun.cron.digest import digest, schedule_digest
 from jobrun.cron.words import Entry, EntrySpec, Special, Tick, TickState
-from jobrun.errors import Busy, JobrunError, NoRoom
+from jobrun.errors import Busy, JobrunError, NoRoom, Refused, UsageError
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.scheduler.announcing import changes_in_words, coming_in_words
@@ -38,6 +39,7 @@ BATCH = 50  # entries that are served in one commit: others must not wait long f
 STEP_S = 2.0  # a wall clock that strays further than this from the time since boot was set
 PATIENCE_S = 10.0  # for the write lock
 PAUSE_S = 1.0  # while the disk is full or the file is locked
+SAY_EVERY_S = 60.0  # that it still is: the log may be on the same disk
 
 
 def run(settings: Settings, control: Channel, world: World) -> int:
@@ -78,13 +80,15 @@ class Scheduler:
         self._control = control
         self._world = world
         self._log = log
-        self._serving = Serving(store)
+        self._serving = Serving(store, self._name)
         self._pings = Pings(store, log, world.now)
         self._ends = Listener(side_dir(store.path), Tone.DONE)
         self._timetable: Timetable | None = None
-        self._offset_s = self._clock_offset_s()
+        self._offset_s, self._looked_at = self._clock_offset_s(), world.boottime()
         self._has_pending = True  # ticks that wait for the end of a job; at first we do not know
         self._paused_until = 0.0
+        self._say_at = 0.0
+        self._wants_reload = False
         self._is_over = False
 
     def run(self, source: Source, table: Table | None) -> None:
@@ -101,52 +105,62 @@ class Scheduler:
 
     def step(self, source: Source) -> None:
         """Go once round: all that can be done now is done."""
-        wants_reload = self._hear()
-        if wants_reload or source.has_changed(self._world.boottime()):
-            self._reload(source)
+        self._hear()
+        self._wants_reload |= source.has_changed(self._world.boottime())
         if self._world.boottime() < self._paused_until:
             return
         try:
             self._look_at_clock()
+            if self._wants_reload:
+                self._reload(source)
             self._serve()
             self._pings.step()
         except (NoRoom, Busy) as error:
-            self._log.say(f"{error.message}; trying again in {PAUSE_S:.0f} s")
-            self._paused_until = self._world.boottime() + PAUSE_S
+            self._wait_out(error)
+        else:
+            self._say_at = 0.0
 
-    def _hear(self) -> bool:
-        """Listen to the supervisor; say whether the table is to be read again."""
-        wants_reload = False
+    def _hear(self) -> None:
+        """Listen to the supervisor."""
         try:
             while (message := self._control.receive()) is not None:
-                wants_reload |= isinstance(message, Reload)
+                self._wants_reload |= isinstance(message, Reload)
                 self._is_over |= isinstance(message, Shutdown)
         except EOFError:
             self._is_over = True
-        return wants_reload
+
+    def _wait_out(self, error: JobrunError) -> None:
+        now = self._world.boottime()
+        self._paused_until = now + PAUSE_S
+        if now >= self._say_at:
+            self._log.say(f"{error.message}; trying again every {PAUSE_S:.0f} s")
+            self._say_at = now + SAY_EVERY_S
 
     def _reload(self, source: Source) -> None:
-        """Read the table again as one step: all of it is taken, or with any fault nothing."""
+        """Read the table again as one step: all of it is taken, or with any fault nothing.
+
+        With no room to write that down it is still to be done.
+        """
         try:
             table = source.read()
-            if self._timetable is not None:
-                self._serve()  # what is due by now was due by the old table
-            self.take(table)
-        except JobrunError as error:
+            # What is due by now was due by the old table, and what falls due meanwhile is by the new one.
+            self.take(table, now=self._serve())
+        except (UsageError, Refused) as error:
             self._store.tables.problem(self._name, error.message)
             for line in (f"{error.message}; the table is kept as it was", *error.details):
                 self._log.say(line)
+        self._wants_reload = False
 
-    def take(self, table: Table) -> None:
+    def take(self, table: Table, *, now: datetime | None = None) -> None:
         """Serve this table from now on; what is new or changed in it makes up nothing from before."""
-        now = self._world.now()
+        now = now or self._world.now()
         entries = {entry.name: entry for entry in table.entries}
         specs = [
             EntrySpec(entry=e, digest=digest(e), schedule_digest=schedule_digest(e)) for e in entries.values()
         ]
         changes = self._store.entries.load(self._name, specs, boot_id=procs.boot_id(), now=now)
         self._store.tables.problem(self._name, None)
-        self._timetable = self._new_timetable(entries)
+        self._timetable = self._new_timetable(entries, now=now)
         for line in (*changes_in_words(changes), *table.warnings):
             self._log.say(line)
         at_boot = [entry.name for entry in table.entries if entry.schedule is Special.REBOOT]
@@ -158,24 +172,28 @@ class Scheduler:
 
     def _look_at_clock(self) -> None:
         """Notice that the wall clock was set: what falls due next is another matter then."""
-        before, self._offset_s = self._offset_s, self._clock_offset_s()
-        if abs(step_s := self._offset_s - before) <= STEP_S:
-            return
-        self._log.say(f"the clock was set by {step_s:+.0f} s")
-        if self._timetable is not None:
-            self._timetable = self._new_timetable(self._timetable.entries)
+        offset_s, boottime = self._clock_offset_s(), self._world.boottime()
+        if abs(step_s := offset_s - self._offset_s) > STEP_S:
+            if self._timetable is not None:
+                # Nobody knows when it was set since the last look, so what came after that counts as well.
+                since_s = boottime - self._looked_at
+                earliest = self._world.now() - timedelta(seconds=since_s)
+                self._timetable = self._new_timetable(self._timetable.entries, now=earliest)
+            self._log.say(f"the clock was set by {step_s:+.0f} s")
+        self._offset_s, self._looked_at = offset_s, boottime
 
-    def _new_timetable(self, entries: Mapping[str, Entry]) -> Timetable:
-        self._store.entries.rewind(self._name, now=self._world.now())
+    def _new_timetable(self, entries: Mapping[str, Entry], *, now: datetime) -> Timetable:
+        self._store.entries.rewind(self._name, now=now)
         return Timetable(entries, {row.name: row for row in self._store.entries.rows(self._name)})
 
     def _clock_offset_s(self) -> float:
         return self._world.now().timestamp() - self._world.boottime()
 
-    def _serve(self) -> None:
+    def _serve(self) -> datetime:
+        """Serve what is due; return until when all is served."""
         timetable = self._timetable
         if timetable is None:
-            return
+            return self._world.now()
         while names := timetable.take_due(now := self._world.now(), most=BATCH):
             try:
                 ticks = self._serving.serve(timetable, names, now=now)
@@ -187,7 +205,8 @@ class Scheduler:
             self._tell_unrun(ticks)
         self._ends.drain()
         if self._has_pending:
-            self._has_pending = self._serving.serve_pending(timetable, self._name, now=self._world.now())
+            self._has_pending = self._serving.serve_pending(timetable, now=self._world.now())
+        return now
 
     def _tell_unrun(self, ticks: list[Tick]) -> None:
         """Have the monitor of an entry told of a tick that did not run."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from jobrun.cron.due import Due, due_ticks
+from jobrun.cron.due import Due, between, due_ticks
 from jobrun.cron.jobs import job_of
-from jobrun.cron.verdicts import Situation, decide, window_s
-from jobrun.cron.words import Catchup, Entry, EntryRow, Occurrence, Overlap, Tick, TickState
+from jobrun.cron.verdicts import MOST_CAUGHT_UP, Situation, decide, window_s
+from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Overlap, Tick, TickState
 from jobrun.scheduler.timetable import Timetable
 from jobrun.store import Store
 
@@ -17,24 +18,26 @@ from jobrun.store import Store
 class Serving:
     """The hand of a scheduler: reads how things stand and writes what becomes of ticks."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, table: str) -> None:
         self._store = store
+        self._table = table
 
     def serve(self, timetable: Timetable, names: Iterable[str], *, now: datetime) -> list[Tick]:
         """Decide all due ticks of these entries in one commit; return those decided here.
 
         A tick that is in the file already was decided by somebody else, or before the clock was set
-        back: it is left as it is, and makes no job.
+        back: it is left as it is, and makes no job. So is all of an entry that another table has by
+        now: it took over when our file was gone.
         """
         with self._store.group():
             return [tick for name in names for tick in self._serve(timetable, name, now)]
 
-    def serve_pending(self, timetable: Timetable, table: str, *, now: datetime) -> bool:
+    def serve_pending(self, timetable: Timetable, *, now: datetime) -> bool:
         """Let ticks that waited for the end of a job become jobs, one for each entry that is free.
 
         Return whether any were found.
         """
-        ours = {row.name for row in self._store.entries.rows(table)} | timetable.entries.keys()
+        ours = {row.name for row in self._store.entries.rows(self._table)}
         names = dict.fromkeys(tick.entry for tick in self._store.ticks.pending() if tick.entry in ours)
         for name in names:
             with self._store.group():
@@ -54,46 +57,57 @@ class Serving:
     def _serve(self, timetable: Timetable, name: str, now: datetime) -> list[Tick]:
         entry, row = timetable.entries[name], self._store.entries.get(name)
         assert row is not None, "an entry is loaded before it is served"
+        if row.table != self._table:
+            return []
         due = due_ticks(
             partial(timetable.after, name),
             since=row.done_until,
             now=now,
             window=partial(window_s, entry),
         )
-        return self._decide(entry, row, due, now)
+        return self._decide(entry, row, self._without_told(timetable, name, due), now)
+
+    def _without_told(self, timetable: Timetable, name: str, due: Due) -> Due:
+        """Leave out of the older ticks those that have rows, from before the clock was set back."""
+        untold: list[NewTick] = []
+        for each in due.older:
+            told = self._store.ticks.told(name, each.at, each.last or each.at)
+            untold += between(partial(timetable.after, name), each, told) if told else [each]
+        return replace(due, older=tuple(untold))
 
     def _decide(self, entry: Entry, row: EntryRow, due: Due, now: datetime) -> list[Tick]:
         name = entry.name
         waiting = self._store.ticks.pending(name)
-        live = self._store.ticks.live_jobs(name)
+        live = self._store.ticks.live_jobs(name, now=now)
         situation = Situation(now=now, row=row, live=live, has_pending=bool(waiting))
         verdicts = decide(entry, due, situation)
         found = [self._store.ticks.record(name, verdict, now=now) for verdict in verdicts]
         decided = [tick for tick in found if tick is not None]
-        if any(tick.state is TickState.PENDING for tick in decided):
-            self._make_way(entry, waiting, live, now)
+        pending = sum(tick.state is TickState.PENDING for tick in decided)
+        if pending:
+            most = MOST_CAUGHT_UP if entry.catchup is Catchup.ALL else 1
+            self._drop(waiting[: max(len(waiting) + pending - most, 0)], "a newer tick took its place", now)
+            self._end_replaced(entry, live, now)
         if verdicts:
             self._store.entries.advance(name, done_until=max(tick.last or tick.at for tick in verdicts))
         return decided
 
-    def _make_way(self, entry: Entry, waiting: Iterable[Tick], live: Iterable[int], now: datetime) -> None:
-        """Let the newest tick alone wait; end what it is to replace."""
-        if entry.catchup is not Catchup.ALL:
-            for tick in waiting:
-                self._store.ticks.drop_pending(
-                    entry.name, tick.at, reason="a newer tick took its place", in_way=tick.in_way, now=now
-                )
+    def _end_replaced(self, entry: Entry, live: Iterable[int], now: datetime) -> None:
         if entry.overlap is Overlap.REPLACE:
             for job_id in live:
                 self._store.orders.cancel(job_id, now=now)
 
     def _advance(self, entry: Entry | None, name: str, now: datetime) -> None:
         waiting = self._store.ticks.pending(name)
+        row = self._store.entries.get(name)
         if entry is None or not entry.is_enabled:
-            for tick in waiting:
-                self._store.ticks.drop_pending(
-                    name, tick.at, reason="its entry was removed or disabled", in_way=tick.in_way, now=now
-                )
-        elif waiting and not self._store.ticks.live_jobs(name):
+            self._drop(waiting, "its entry was removed or disabled", now)
+        elif row is not None and row.is_paused_at(now):
+            self._drop(waiting, "its entry was paused while it waited", now)
+        elif waiting and not self._store.ticks.live_jobs(name, now=now):
             job = job_of(entry, at=waiting[0].at, run_at=now)
             self._store.ticks.promote_pending(name, waiting[0].at, job, now=now)
+
+    def _drop(self, ticks: Iterable[Tick], reason: str, now: datetime) -> None:
+        for tick in ticks:
+            self._store.ticks.drop_pending(tick.entry, tick.at, reason=reason, in_way=tick.in_way, now=now)

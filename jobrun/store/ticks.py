@@ -10,8 +10,10 @@ from jobrun.model import NewJob
 from jobrun.store.cronrows import tick_of
 from jobrun.store.database import Database
 from jobrun.store.intake import Intake
-from jobrun.store.rows import storable
+from jobrun.store.rows import instant, storable
 from jobrun.units import to_ms
+
+MOST_TOLD = 1000  # rows that are looked through, each for ticks before it: others wait for the write lock
 
 
 class Ticks:
@@ -49,18 +51,36 @@ class Ticks:
         assert row is not None
         return tick_of(row)
 
-    def live_jobs(self, entry: str) -> list[int]:
-        """Return the ids of an entry's jobs that wait or run, the oldest first."""
+    def live_jobs(self, entry: str, *, now: datetime) -> list[int]:
+        """Return the ids of an entry's jobs that wait or run, the oldest first.
+
+        One that waits with a tick that is still to come is none: the clock was set back, perhaps by a year.
+        """
         rows = self._db.rows(
             """
             SELECT id
               FROM jobs
              WHERE entry = :entry AND state IN ('scheduled', 'ready', 'running')
+               AND NOT (state = 'scheduled' AND coalesce(scheduled_for, 0) > :now)
              ORDER BY id
             """,
-            {"entry": entry},
+            {"entry": entry, "now": to_ms(now)},
         )
         return [row["id"] for row in rows]
+
+    def told(self, entry: str, first: datetime, last: datetime) -> list[tuple[datetime, datetime]]:
+        """Return from when to when there are rows in a span of time, in order; of very many the newest."""
+        rows = self._db.rows(
+            """
+            SELECT at, last FROM ticks WHERE entry = :entry AND at BETWEEN :first AND :last
+             ORDER BY at DESC LIMIT :limit
+            """,
+            {"entry": entry, "first": to_ms(first), "last": to_ms(last), "limit": MOST_TOLD + 1},
+        )
+        spans = [(instant(row["at"]), instant(row["last"])) for row in reversed(rows)]
+        if len(spans) > MOST_TOLD:
+            spans[0] = (first, spans[0][1])
+        return spans
 
     def pending(self, entry: str | None = None) -> list[Tick]:
         """Return the ticks of an entry (None: of all) that wait for the end of a job, the oldest first."""

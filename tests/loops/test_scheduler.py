@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobrun.cron.words import Tick, TickState
-from jobrun.errors import Busy
+from jobrun.cron.verdicts import MOST_CAUGHT_UP
+from jobrun.cron.words import Changes, Tick, TickState
+from jobrun.errors import Busy, NoRoom
 from jobrun.lifecycle import settle
 from jobrun.log import Log
 from jobrun.model import Ending, Job, JobFilter, Outcome, State
@@ -108,8 +110,8 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     closers = contextlib.ExitStack()
     scenes: list[Scene] = []
 
-    def start(text: str | None = None, *, clock: Clock | None = None) -> Scene:
-        table, path = tmp_path / "jobs.toml", tmp_path / "jobs.db"
+    def start(text: str | None = None, *, clock: Clock | None = None, name: str = "jobs.toml") -> Scene:
+        table, path = tmp_path / name, tmp_path / "jobs.db"
         if text is not None:
             table.write_text(text, encoding="utf-8")
             table.chmod(0o600)
@@ -131,6 +133,10 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
 
     with closers:
         yield start
+
+
+def no_room(*_: object, **__: object) -> NoReturn:
+    raise NoRoom("no room")
 
 
 def entry(name: str, schedule: str, **keys: str) -> str:
@@ -214,6 +220,47 @@ def test_a_clock_that_is_set_and_set_back_neither_doubles_nor_loses_a_tick(
     assert while_right <= times.keys()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_done_to_the_clock_each_tick_is_told_of_and_has_one_job_at_most(
+    begin: Callable[..., Scene], seed: int
+) -> None:
+    draw = random.Random(seed)
+    scene = begin(entry("often", "* * * * *", overlap='"allow"', timezone='"UTC"'))
+    clock, latest = scene.clock, scene.clock.now
+    for _ in range(60):
+        scene.run(timedelta(seconds=draw.choice([0, 30, 200, 600])))
+        clock.set(timedelta(seconds=draw.choice([0, 0, -1, 3, -60, 90, -3600, 3600, -7200])))
+        clock.pass_(timedelta(seconds=draw.choice([1, 1, 61, 600, 9000])))
+        if draw.random() < 0.2:
+            scene = begin()
+        scene.step()
+        latest = max(latest, clock.now)
+    clock.pass_(latest - clock.now)
+    scene.step()
+
+    minute = timedelta(minutes=1)
+    told = {
+        tick.at + minute * n
+        for tick in scene.ticks("often")
+        for n in range((tick.last - tick.at) // minute + 1)
+    }
+    assert [n for n in range(1, (latest - START) // minute) if START + minute * n not in told] == []
+    assert max(Counter(job.scheduled_for for job in scene.jobs()).values()) == 1
+
+
+def test_a_job_of_a_wrong_year_is_not_in_the_way_of_the_right_one(begin: Callable[..., Scene]) -> None:
+    scene = begin(entry("often", "* * * * *", jitter='"20s"', timezone='"UTC"'))
+    scene.clock.set(YEAR)
+    scene.run(timedelta(minutes=1), pace=timedelta(seconds=1))
+    [ahead] = scene.jobs()
+    assert ahead.state is State.SCHEDULED
+
+    scene.clock.set(-YEAR)
+    scene.run(timedelta(minutes=1))
+
+    assert [tick.state for tick in scene.ticks("often") if tick.at == scene.clock.now] == [TickState.RAN]
+
+
 def test_a_job_in_the_way_skips_the_tick_and_is_named(begin: Callable[..., Scene]) -> None:
     scene = begin(HOURLY)
 
@@ -240,6 +287,28 @@ def test_a_queued_tick_runs_after_the_job_in_the_way_and_the_newest_alone_waits(
     scene.step()
 
     assert scene.ran() == ["10 04:00", "10 06:00"]
+
+
+def test_where_all_is_made_up_no_more_wait_than_are_caught_up(begin: Callable[..., Scene]) -> None:
+    scene = begin(entry("often", "* * * * *", overlap='"queue"', catchup='"all"'))
+
+    scene.run(timedelta(minutes=MOST_CAUGHT_UP + 30))
+
+    waiting = scene.store.ticks.pending("often")
+    assert len(waiting) == MOST_CAUGHT_UP
+    assert waiting[-1].at == scene.clock.now
+
+
+def test_a_tick_that_waits_does_not_run_in_a_pause(begin: Callable[..., Scene]) -> None:
+    scene = begin(entry("often", "* * * * *", overlap='"queue"'))
+    scene.run(timedelta(minutes=2))
+    scene.store.entries.pause("often", until=None, now=scene.clock.now)
+    scene.finish(scene.jobs()[0])
+
+    scene.step()
+
+    assert len(scene.jobs()) == 1
+    assert scene.ticks("often")[-1].reason == "its entry was paused while it waited"
 
 
 def test_a_replacing_tick_cancels_the_job_in_the_way_and_runs_after_its_end(
@@ -314,6 +383,52 @@ def test_a_reload_at_the_moment_of_a_tick_loses_nothing(begin: Callable[..., Sce
     scene.run(timedelta(minutes=30))
 
     assert scene.ran() == ["10 04:00"]
+
+
+def test_a_tick_that_falls_due_during_a_reload_is_not_lost(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY)
+    scene.clock.now = datetime(2027, 1, 10, 3, 59, 59, tzinfo=UTC)
+    scene.write(HOURLY + 'description = "changed"\n')
+    load = scene.store.entries.load
+
+    def slow(*given: Any, **options: Any) -> Changes:
+        scene.clock.pass_(timedelta(seconds=2))  # it waits for the write lock
+        return load(*given, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scene.store.entries, "load", slow)
+        scene.reload()
+    scene.step()
+
+    assert scene.ran() == ["10 04:00"]
+
+
+def test_a_reload_without_room_is_made_good_when_there_is_some(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY)
+    scene.write(HOURLY + entry("new", "30 * * * *"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "_transaction", no_room)
+        scene.reload()
+        scene.run(timedelta(seconds=100), pace=timedelta(seconds=2))
+    assert scene.log.read_text().count("no room") == 2
+    scene.run(timedelta(seconds=4), pace=timedelta(seconds=2))
+
+    assert "+ added: new" in scene.log.read_text()
+
+
+def test_who_took_a_table_over_alone_serves_its_entries(begin: Callable[..., Scene]) -> None:
+    text = entry("moved", "0 * * * *", overlap='"allow"', timezone='"UTC"')
+    first = begin(text)
+    first.table.unlink()
+    second = begin(text.replace("0 *", "30 *"), name="other.toml")
+
+    for _ in range(180):
+        first.clock.pass_(timedelta(minutes=1))
+        first.step()
+        second.step()
+
+    assert second.ran() == ["10 03:30", "10 04:30", "10 05:30"]
 
 
 def test_an_interval_goes_on_from_its_last_tick_after_a_restart(begin: Callable[..., Scene]) -> None:

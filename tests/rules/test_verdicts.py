@@ -159,9 +159,9 @@ def test_a_year_of_minutes_is_told_of_without_being_walked_through() -> None:
 
     found = due_ticks(after, since=NIGHT, now=NIGHT + 365 * DAY, window=partial(window_s, it))
 
-    assert found.older is not None
-    assert found.older.count is None
-    assert found.older.at == NIGHT + MINUTE
+    [older] = found.older
+    assert older.count is None
+    assert older.at == NIGHT + MINUTE
     assert steps < 5 * MOST_COUNTED
 
 

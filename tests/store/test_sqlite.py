@@ -193,7 +193,7 @@ PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
         lambda s: s.ledger.count(JobFilter(states=frozenset({State.FAILED, State.CRASHED}))),
         {"jobs_finished"},
     ),
-    ("live_jobs", lambda s: s.ticks.live_jobs("a"), {"jobs_by_entry"}),
+    ("live_jobs", lambda s: s.ticks.live_jobs("a", now=NOW), {"jobs_by_entry"}),
     ("record", lambda s: s.ticks.record("a", TICK, now=NOW), set()),
     ("pending", lambda s: s.ticks.pending(), {"ticks_pending"}),
     ("pending of an entry", lambda s: s.ticks.pending("a"), {"ticks_pending"}),

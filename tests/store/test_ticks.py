@@ -17,7 +17,7 @@ import pytest
 
 from jobrun.cron.words import NewTick, Tick, TickState
 from jobrun.model import Job, JobFilter, Kind, Leftovers, NewJob, State, Terms
-from jobrun.store import Store, open_store
+from jobrun.store import Store, open_store, ticks
 from jobrun.units import from_ms
 
 JOB = NewJob(kind=Kind.SHELL, task="true", entry="a", scheduled_for=from_ms(1_800_000_000_000))
@@ -136,8 +136,26 @@ def test_only_jobs_that_wait_or_run_are_in_the_way(store: Store) -> None:
     [running] = store.queue.claim(["w"], queues=[], now=at(2), new_token=lambda: "t")
 
     assert running.id == waits
-    assert store.ticks.live_jobs("a") == [waits, later]
-    assert store.ticks.live_jobs("nobody") == []
+    assert store.ticks.live_jobs("a", now=at(2)) == [waits, later]
+    assert store.ticks.live_jobs("nobody", now=at(2)) == []
+
+
+def test_a_job_that_waits_with_a_tick_still_to_come_is_in_nobodys_way(store: Store) -> None:
+    ahead = replace(JOB, scheduled_for=at(3600), run_at=at(3610))
+    [job] = store.intake.add([ahead], now=at(3600))
+
+    assert store.ticks.live_jobs("a", now=at(3599)) == []
+    assert store.ticks.live_jobs("a", now=at(3600)) == [job.id]
+
+
+def test_what_a_span_tells_is_found_in_order_and_of_very_many_the_newest(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(store, unrun(0), unrun(60, last=at(180), count=3), unrun(300), unrun(900))
+
+    assert store.ticks.told("a", at(30), at(600)) == [(at(60), at(180)), (at(300), at(300))]
+    monkeypatch.setattr(ticks, "MOST_TOLD", 1)
+    assert store.ticks.told("a", at(0), at(600)) == [(at(0), at(180)), (at(300), at(300))]
 
 
 def test_ticks_are_shown_newest_first_and_those_around_an_instant(store: Store) -> None:
