@@ -100,6 +100,10 @@ class Scheduler:
         while not self._is_over:
             self.step(source)
             self._sleep()
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more, after a moment for the pings that are under way."""
         self._pings.close()
         self._ends.close()
 

@@ -175,6 +175,23 @@ def kill(desk: Desk) -> None:
     desk._housekeeping._role.give_up()
 
 
+@pytest.fixture(autouse=True)
+def nobody_stays_listening() -> Iterator[None]:
+    """Fail what leaves an ear open: a user has 128 of them, and whoever comes later would be deaf."""
+    before = ears()
+    yield
+    assert ears() == before, "a Listener was not closed"
+
+
+def ears() -> int:
+    """Return how many inotify instances this process has."""
+    count = 0
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # that of this very look is gone
+            count += os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:inotify"
+    return count
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     path = tmp_path / "jobs.db"

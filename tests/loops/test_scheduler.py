@@ -126,6 +126,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
         world = World(now=lambda: clock.now, boottime=lambda: clock.boot_s)
         settings = Settings(path=path, table=table)
         scheduler = Scheduler(settings, store, control, world, Log("scheduler", fd))
+        closers.callback(scheduler.close)  # or all that listens in later tests would be deaf
         source = Source(table, {"TZ": "UTC"})
         scheduler.take(source.read())
         scenes.append(Scene(path, table, store, clock, scheduler, source, boss, log))
