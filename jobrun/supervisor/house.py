@@ -31,15 +31,8 @@ SWEEP_EVERY_S = 0.02
 MARGIN_S = 30.0  # that the end of a group may take beyond drain and grace: trees, settling, the checkpoint
 _FATAL = (2, 4, 5, 75)  # exit codes of an office that nobody else would do better in
 BUGS_BORNE = 4  # quick deaths in an office by a fault of our own, before the group gives up
-_SIGNALS = [
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGCHLD,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-]
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = [*_ENDS, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2]
 
 
 def run(settings: Settings, schedule: Main | None = None) -> int:
@@ -175,6 +168,7 @@ class House:
         waits = [TELL_AGAIN_S] if self._crew.ended else []
         if any(not slot.is_introduced for slot in self._crew.all()):
             waits.append(TELL_AGAIN_S)
+        waits += [TELL_AGAIN_S for office in self._offices if not office.flush()]
         waits += [office.left_s() for office in self._vacancies()]
         if self._is_open and not self._stops and not self._is_drained:
             numbers = range(1, self._settings.workers + 1)
@@ -184,9 +178,9 @@ class House:
     def _hear_signals(self) -> None:
         for signum in self._signals.take():
             is_hangup = signum == signal.SIGHUP
-            if signum in (signal.SIGTERM, signal.SIGINT) or (is_hangup and self._terminal.has_gone()):
+            if signum in _ENDS or (is_hangup and self._terminal.has_gone()):
                 self._stop(signum)
-            elif is_hangup:
+            elif is_hangup and self._clock.flush():  # else one of many waits there already
                 self._clock.send(Reload())
             elif signum == signal.SIGQUIT:
                 self._ask_for_stacks()

@@ -66,6 +66,12 @@ class Office:
             with contextlib.suppress(OSError):  # what matters is said again to the next one
                 self.control.send(message)
 
+    def flush(self) -> bool:
+        """Send what had no room; True if nothing is left."""
+        with contextlib.suppress(OSError):
+            return self.control is None or self.control.flush()
+        return True
+
     def heard(self) -> Iterator[Message]:
         """Yield what was said; that nothing will come any more is noticed by reaping."""
         if self.control is None:

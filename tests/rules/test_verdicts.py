@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobrun.cron.due import MOST_COUNTED, Due, due_ticks
@@ -215,6 +215,7 @@ def test_jitter_is_the_same_for_a_tick_whenever_it_is_asked_and_below_half_the_i
     assert all(timedelta() <= each <= 5 * MINUTE for each in delays)
 
 
+@settings(deadline=None)
 @given(
     schedule=st.sampled_from(
         ["* * * * *", "*/7 * * * *", "0 * * * *", "30 3 * * *", "@every 45s", "@every 2h"]
