@@ -61,9 +61,9 @@ def around(entry: Entry, row: EntryRow, at: datetime, *, within: timedelta) -> A
 
 
 def _rhythm(entry: Entry, row: EntryRow | None) -> _Rhythm:
-    is_counted = isinstance(entry.schedule, Every) and row is not None
-    is_same = row is not None and row.schedule_text == entry.schedule_text
-    anchor = row.anchor if row is not None and is_counted and is_same else None
+    anchor = None
+    if isinstance(entry.schedule, Every) and row is not None and row.schedule_text == entry.schedule_text:
+        anchor = row.anchor
     return _Rhythm(entry.schedule, entry.zone_name, entry.dst, anchor)
 
 

@@ -84,9 +84,8 @@ def _by_the_wall(expression: Expression, zone: tzinfo, after: datetime) -> Occur
     """Find the next instant at which the clock shows a matching time, in whichever pass."""
     here = wall_time(after, zone)
     walls = [here]
-    if any(
-        instant > after for instant in instants_of(here, zone)
-    ):  # the clock will go back, to times before `here` too
+    is_shown_again = any(instant > after for instant in instants_of(here, zone))
+    if is_shown_again:  # and so are times before it: the clock will go back
         walls.append(change_around(here, zone).begin - _INSTANT)
     instants = [found for wall in walls if (found := _next_shown(expression, zone, after, wall))]
     return _occurrence(min(instants), zone) if instants else None

@@ -76,9 +76,7 @@ class Expression:
     hours: tuple[int, ...]
     months: tuple[int, ...]
     days: DayRule
-    is_wildcard: (
-        bool  # the minute or the hour field begins with a star: follows elapsed time over a DST change
-    )
+    is_wildcard: bool  # minute or hour begins with a star: it follows elapsed time when the clocks change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,24 +17,22 @@ from jobrun.crontab.tomltext import Value
 from jobrun.crontab.wrappers import Around, Unwrapped, span, unwrap
 from jobrun.errors import UsageError
 from jobrun.table.fitting import shortest_s
+from jobrun.table.values import is_variable
 
 # Settings of cron itself, and what no crontab can set; a command may see them, but none is known to ask.
-FOR_CRON = frozenset(
-    [
-        "MAILTO",
-        "MAILFROM",
-        "CRON_TZ",
-        "RANDOM_DELAY",
-        "CONTENT_TYPE",
-        "CONTENT_TRANSFER_ENCODING",
-        "LOGNAME",
-        "USER",
-    ]
-)
+FOR_CRON = frozenset({
+    "MAILTO",
+    "MAILFROM",
+    "CRON_TZ",
+    "RANDOM_DELAY",
+    "CONTENT_TYPE",
+    "CONTENT_TRANSFER_ENCODING",
+    "LOGNAME",
+    "USER",
+})  # fmt: skip
 PLAIN_SHELL = "/bin/sh"  # which runs `shell =`
 
 _SHELLS = frozenset(["sh", "bash", "dash", "ksh", "zsh"])  # whose lines the wrappers are read from
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MINUTES = re.compile(r"[0-9]{1,5}")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -131,7 +129,7 @@ def _environment(line: Line) -> dict[str, str]:
     return {
         name: value
         for name, value in line.settings.items()
-        if name not in FOR_CRON and _VARIABLE.fullmatch(name) and (name, value) != ("SHELL", PLAIN_SHELL)
+        if name not in FOR_CRON and is_variable(name) and (name, value) != ("SHELL", PLAIN_SHELL)
     }
 
 
@@ -147,5 +145,5 @@ def _remarks(line: Line) -> Iterator[str]:
     if "n" in line.options:
         yield "no mail is sent at all; on_failure tells of failures"
     for name in line.settings:
-        if name not in FOR_CRON and _VARIABLE.fullmatch(name) is None:
+        if name not in FOR_CRON and not is_variable(name):
             yield f"`{name}` is no name of a variable, and was left out"

@@ -16,10 +16,9 @@ from jobrun.table.problems import Spot
 from jobrun.table.values import check_job
 from jobrun.units import format_duration
 
-_ANY = {  # a job that may be asked for, of each kind
-    True: NewJob(kind=Kind.CALL, task="module:function"),
-    False: NewJob(kind=Kind.SHELL, task="true"),
-}
+# Jobs that may be asked for, to try single keys on.
+_CALL = NewJob(kind=Kind.CALL, task="module:function")
+_LINE = NewJob(kind=Kind.SHELL, task="true")
 _JOB_FIELDS = frozenset(field.name for field in fields(NewJob))
 _DAY = 24 * 60  # minutes
 
@@ -74,7 +73,7 @@ def _alone(name: str, value: Any) -> NewJob:
         given = {"surroundings": Surroundings(cwd=value, umask=None, environment={})}
     elif field in _JOB_FIELDS:
         given = {field: value}
-    return replace(_ANY[KEYS[name].kinds == CALLS], **given)
+    return replace(_CALL if KEYS[name].kinds == CALLS else _LINE, **given)
 
 
 def shortest_s(schedule: Schedule) -> float:

@@ -111,9 +111,14 @@ def variables(value: Any) -> dict[str, str]:
     return dict(named)
 
 
+def is_variable(name: str) -> bool:
+    """Say whether a shell could have a variable of this name."""
+    return _VARIABLE.fullmatch(name) is not None
+
+
 def check_variable(name: str) -> None:
     """Refuse the name of a variable that a shell could not have, or that every job gets another value for."""
-    if not _VARIABLE.fullmatch(name):
+    if not is_variable(name):
         raise UsageError("is no name of a variable", hint="letters, digits and _, no digit first")
     if name.startswith("JOBRUN_"):
         raise UsageError("is given to jobs by jobrun itself")
@@ -135,6 +140,7 @@ def umask(value: Any) -> int:
     return int(said, 8)
 
 
+# What an entry runs is read as what is told of its luck: a kind of job, its task and its words.
 def call(value: Any) -> Notice:
     return Notice(kind=Kind.CALL, task=_typed(value, str, 'text, as "module:function"'))
 
