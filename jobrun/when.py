@@ -15,7 +15,7 @@ WHEN_HINT = "forms: 2027-03-14T02:30:00Z, 2027-03-14 02:30, 18:00, tomorrow 06:3
 
 _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+    r"([Zz]| UTC|[+-][0-9]{2}:[0-9]{2})?"
 )
 _TIME_OF_DAY = re.compile(r"(tomorrow )?([0-9]{1,2}):([0-9]{2})")
 _DAY = timedelta(days=1)
@@ -23,20 +23,27 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def parse_when(text: str, now: datetime, zone: tzinfo) -> datetime:
+def parse_when(text: str, now: datetime, zone: tzinfo, *, is_past: bool = False) -> datetime:
     """Return the instant that `text` names, seen at `now` by somebody who lives in `zone`.
 
-    Raises `UsageError` for what is no time, and for a local time that does not exist or exists twice.
+    A time of day is the next one, or the last one for somebody who asks what happened (`is_past`). Raises
+    `UsageError` for what is no time, and for a local time that does not exist or exists twice.
 
     >>> now = datetime(2027, 1, 1, 12, tzinfo=UTC)
     >>> parse_when("06:30", now, UTC).isoformat()
     '2027-01-02T06:30:00+00:00'
+    >>> parse_when("06:30", now, UTC, is_past=True).isoformat()
+    '2027-01-01T06:30:00+00:00'
     """
     try:
         if match := _TIME_OF_DAY.fullmatch(text):
             is_tomorrow, hour, minute = match.groups()
             instant = _time_of_day(
-                now.astimezone(zone), int(hour), int(minute), is_tomorrow=is_tomorrow is not None
+                now.astimezone(zone),
+                int(hour),
+                int(minute),
+                is_tomorrow=is_tomorrow is not None,
+                is_past=is_past,
             )
         else:
             instant = _date_and_time(text, zone)
@@ -57,16 +64,19 @@ def _date_and_time(text: str, zone: tzinfo) -> datetime:
     date, time, offset = match.groups()
     if offset is None:
         return _only_instant(datetime.fromisoformat(f"{date}T{time}"), zone)
-    return datetime.fromisoformat(f"{date}T{time}{offset.upper()}").astimezone(UTC)
+    return datetime.fromisoformat(f"{date}T{time}{offset.upper().replace(' UTC', 'Z')}").astimezone(UTC)
 
 
-def _time_of_day(here: datetime, hour: int, minute: int, *, is_tomorrow: bool) -> datetime:
-    """Return the next such time after `here`, or that of the next day."""
+def _time_of_day(here: datetime, hour: int, minute: int, *, is_tomorrow: bool, is_past: bool) -> datetime:
+    """Return the next such time after `here`, or the last one, or that of the next day."""
     wall = here.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
     zone = here.tzinfo
     assert zone is not None
-    if is_tomorrow or max(_readings(wall, zone)) <= here:
+    readings = _readings(wall, zone)
+    if is_tomorrow or (not is_past and max(readings) <= here):
         wall += _DAY
+    elif is_past and min(readings) > here:
+        wall -= _DAY
     return _only_instant(wall, zone)
 
 

@@ -21,6 +21,7 @@ def read(text: str, *, now: datetime = NOW, zone: tzinfo = NEW_YORK) -> str:
     [
         ("2027-03-01T10:00:00Z", "2027-03-01T10:00:00+00:00"),
         ("2027-03-01t10:00z", "2027-03-01T10:00:00+00:00"),
+        ("2027-03-01 10:00 UTC", "2027-03-01T10:00:00+00:00"),
         ("2027-03-01 10:00:00.250+02:00", "2027-03-01T08:00:00.250000+00:00"),
         ("2027-03-01 10:00", "2027-03-01T15:00:00+00:00"),
         ("2027-03-01T10:00:30", "2027-03-01T15:00:30+00:00"),
@@ -33,6 +34,19 @@ def read(text: str, *, now: datetime = NOW, zone: tzinfo = NEW_YORK) -> str:
 )
 def test_a_time_is_read_as_a_person_in_new_york_means_it(text: str, instant: str) -> None:
     assert read(text) == instant
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("12:00", "2027-01-15T17:00:00+00:00"),
+        ("12:01", "2027-01-14T17:01:00+00:00"),
+        ("tomorrow 13:00", "2027-01-16T18:00:00+00:00"),
+        ("2027-03-01 10:00", "2027-03-01T15:00:00+00:00"),
+    ],
+)
+def test_who_asks_what_happened_means_the_last_time_of_that_name(text: str, instant: str) -> None:
+    assert parse_when(text, NOW, NEW_YORK, is_past=True).isoformat() == instant
 
 
 @pytest.mark.parametrize(

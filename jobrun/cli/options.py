@@ -18,6 +18,7 @@ from jobrun.cli.readers import (
     glob,
     job_id,
     keeping,
+    past,
     queue_name,
     state,
     when,
@@ -178,7 +179,7 @@ From = Annotated[
     typer.Option("--from", metavar="WHEN", parser=when, help="From then on (default: now)."),
 ]
 At = Annotated[
-    datetime | None, typer.Option("--at", metavar="WHEN", parser=when, help="What became of the run at WHEN.")
+    datetime | None, typer.Option("--at", metavar="WHEN", parser=past, help="What became of the run at WHEN.")
 ]
 Zone = Annotated[
     str | None, typer.Option("--timezone", metavar="ZONE", help="As Europe/Berlin (default: the host's).")

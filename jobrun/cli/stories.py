@@ -128,7 +128,8 @@ def _origin(story: JobStory) -> list[str]:
         return [f"A person triggered entry `{job.entry}`."]
     moved = f" (moved from {tick.moved_from:%H:%M})" if tick and tick.moved_from else ""
     late = f", {tick.reason}" if tick and tick.reason else ""
-    at = job.scheduled_for.astimezone().isoformat(" ", "minutes")
+    here = job.scheduled_for.astimezone()
+    at = here.isoformat(" ", "seconds" if here.second else "minutes")
     return [
         f"It is the run of entry `{job.entry}` for {at}{moved}{late}; `jobrun why {job.entry}` tells more."
     ]

@@ -126,6 +126,23 @@ def test_a_job_names_the_tick_that_it_came_from(record: Callable[..., int], jobr
 
 
 @pytest.mark.usefixtures("file")
+def test_a_job_names_its_tick_to_the_second_if_there_are_seconds(
+    record: Callable[..., int], jobrun: Run
+) -> None:
+    record(TickState.RAN, at=THREE + timedelta(seconds=7))
+
+    assert f"the run of entry `backup` for {THREE:%Y-%m-%d} 03:00:07" in about(jobrun, "1")
+
+
+@pytest.mark.usefixtures("file")
+def test_a_time_of_day_asks_about_the_last_one(record: Callable[..., int | None], jobrun: Run) -> None:
+    just_now = (NOW - timedelta(minutes=2)).replace(second=0, microsecond=0)
+    record(TickState.SKIPPED, at=just_now, reason="job 7 was in the way")
+
+    assert "was skipped at" in about(jobrun, "backup", "--at", f"{just_now.astimezone():%H:%M}")
+
+
+@pytest.mark.usefixtures("file")
 def test_an_entry_tells_each_tick_that_ran_or_did_not(
     record: Callable[..., int | None], start: Make, settled: Make, store: Store, jobrun: Run
 ) -> None:
