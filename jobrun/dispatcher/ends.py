@@ -38,12 +38,14 @@ def end_attempt(
 
 
 def expire(store: Store, *, now: datetime) -> None:
-    """End a batch of what was not started in time; to its cron entry that is a failure."""
+    """End a batch of what was not started in time; to its cron entry and its monitor that is a failure."""
     with store.group():
         for job in filter(None, map(store.ledger.get, store.queue.expire(now=now))):
             becomes = Settlement(state=job.state, failures=job.failures, reason=job.reason)
             ending = Ending(outcome=Outcome.INTERRUPTED, cause=job.reason)
-            _count_for_entry(store, End(job=job, ending=ending, becomes=becomes, at=now))
+            end = End(job=job, ending=ending, becomes=becomes, at=now)
+            _count_for_entry(store, end)
+            _tell_monitor(store, end)
 
 
 def tell_of_begin(store: Store, job: Job, *, now: datetime) -> None:

@@ -229,6 +229,16 @@ def test_a_monitor_is_told_of_begin_and_final_end_alone(
     assert of_begin == of_end
 
 
+def test_a_monitor_is_told_of_a_job_that_was_not_started_in_time(scene: Scene) -> None:
+    scene.open()
+    scene.add(terms=Terms(ping=URL), deadline_s=60)
+
+    scene.step(after_s=61)
+
+    [ping] = outbox(scene)
+    assert (urlsplit(ping.url).path, ping.body) == ("/1234/fail", b"not started in time")
+
+
 def test_a_monitor_gets_the_end_of_the_output(scene: Scene) -> None:
     scene.open()
     worker = scene.hire()
