@@ -12,19 +12,45 @@ from jobrun.actions.tables import TableView
 from jobrun.actions.why import EntryStory
 from jobrun.cli import tables
 from jobrun.cli.jsonout import attempt_object, job_object
+from jobrun.cron.monitor import host_of
 from jobrun.cron.words import EntryRow, Tick
-from jobrun.model import Job
+from jobrun.model import Job, Terms
 from jobrun.units import rfc3339
 
 
 def inspection_object(found: Inspection, *, show_env: bool) -> dict[str, Any]:
-    """Return a job object with `attempts`, and `environment`: names, or with `show_env` names and values."""
-    variables = found.environment
+    """Return a job object with all that is known of it besides.
+
+    `environment` holds names, or with `show_env` names and values; `moved_from` is the local time that the
+    clocks skipped.
+    """
+    variables, tick = found.environment, found.tick
     names = None if variables is None else dict(variables) if show_env else sorted(variables)
     return {
         **job_object(found.job),
+        "moved_from": tick and _moved_from(tick),
+        "deadline_at": _time(found.job.deadline_at),
+        "terms": _terms_object(found.job.terms),
         "attempts": [attempt_object(attempt) for attempt in found.attempts],
         "environment": names,
+    }
+
+
+def _moved_from(tick: Tick) -> str | None:
+    return None if tick.moved_from is None else tick.moved_from.isoformat()
+
+
+def _terms_object(terms: Terms) -> dict[str, Any]:
+    """Return the rarer terms; of its monitor the host alone, for the address is as good as a password."""
+    return {
+        "stdin": terms.stdin,
+        "ok_exit": list(terms.ok_exit),
+        "skip_exit": list(terms.skip_exit),
+        "no_retry_exit": list(terms.no_retry_exit),
+        "discards_output": terms.discards_output,
+        "leftovers": terms.leftovers,
+        "is_catchup": terms.is_catchup,
+        "monitor": None if terms.ping is None else host_of(terms.ping),
     }
 
 
@@ -117,7 +143,7 @@ def tick_object(tick: Tick, job: Job | None) -> dict[str, Any]:
         "count": tick.count,
         "state": tick.state,
         "reason": tick.reason,
-        "moved_from": tick.moved_from and tick.moved_from.isoformat(),
+        "moved_from": _moved_from(tick),
         "job": tick.job_id,
         "job_state": job and job.state,
         "in_way": tick.in_way,

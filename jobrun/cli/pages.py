@@ -12,8 +12,9 @@ from jobrun.actions.looking import Inspection, Overview
 from jobrun.cli import cronpages, render, tables
 from jobrun.cli.human import both, distance, plural
 from jobrun.cli.safe import safe_line
+from jobrun.cron.monitor import host_of
 from jobrun.cron.words import Tick
-from jobrun.model import Attempt, Job, Kind, OnCrash, State
+from jobrun.model import COMMON_TERMS, Attempt, Job, Kind, Leftovers, OnCrash, State, Terms
 from jobrun.units import format_duration, format_size
 
 _ON_CRASH = {
@@ -79,6 +80,7 @@ def _times(it: Job, tick: Tick | None, now: datetime) -> list[tuple[str, str]]:
         ("added", both(it.created_at, now)),
         ("due", both(it.run_at, now)),
         ("expires", both(it.expires_at, now)),
+        ("deadline", both(it.deadline_at, now)),
         ("started", both(it.started_at, now)),
         ("ended", both(it.finished_at, now)),
         ("cancelled", both(it.cancel_at, now)),
@@ -98,6 +100,28 @@ def _rules(it: Job) -> list[tuple[str, str]]:
         ("on crash", _ON_CRASH[it.on_crash]),
         ("directory", it.cwd or ""),
         ("umask", "" if it.umask is None else f"{it.umask:03o}"),
+        *_terms(it.terms),
+    ]
+
+
+def _terms(terms: Terms) -> list[tuple[str, str]]:
+    """Return those terms that are not the common ones; the address of a monitor is as good as a password."""
+    exits = [
+        f"{' '.join(map(str, codes))} {meaning}"
+        for codes, common, meaning in (
+            (terms.ok_exit, COMMON_TERMS.ok_exit, "succeeded"),
+            (terms.skip_exit, COMMON_TERMS.skip_exit, "nothing to do"),
+            (terms.no_retry_exit, COMMON_TERMS.no_retry_exit, "no retry"),
+        )
+        if codes != common and codes
+    ]
+    return [
+        ("exit codes", "; ".join(exits)),
+        ("stdin", "" if terms.stdin is None else format_size(len(terms.stdin.encode()))),
+        ("output", "discarded" if terms.discards_output else ""),
+        ("leftovers", "kept" if terms.leftovers is Leftovers.KEEP else ""),
+        ("catch-up", "its tick was due while no scheduler ran" if terms.is_catchup else ""),
+        ("monitor", "" if terms.ping is None else host_of(terms.ping)),
     ]
 
 

@@ -20,3 +20,12 @@ def ping_url(url: str, event: str = "", *, rid: str | None = None) -> str:
     if rid is not None:
         words.append(f"rid={rid}")
     return "?".join([address, "&".join(words)] if words else [address])
+
+
+def host_of(url: str) -> str:
+    """Return the host that an address names: its path and its user may be secrets.
+
+    >>> host_of("https://me:secret@monitor.example:8000/1234?create=1")
+    'monitor.example:8000'
+    """
+    return url.partition("://")[2].partition("?")[0].partition("/")[0].rpartition("@")[2]

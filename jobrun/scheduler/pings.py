@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from jobrun.bell import Listener, Tone
-from jobrun.cron.monitor import ping_url
+from jobrun.cron.monitor import host_of, ping_url
 from jobrun.cron.words import Ping
 from jobrun.errors import Busy, NoRoom
 from jobrun.locks.roles import Role
@@ -141,15 +141,6 @@ class Pings:
             self._courier.post(ping.id, ping.url, tail_of(ping.body, limit))
         except OSError as error:
             self._results.append(Result(id=ping.id, error=f"no messenger: {error.strerror}"))
-
-
-def host_of(url: str) -> str:
-    """Return the host that an address names: its path and its user may be secrets.
-
-    >>> host_of("https://me:secret@monitor.example:8000/1234?create=1")
-    'monitor.example:8000'
-    """
-    return url.partition("://")[2].partition("?")[0].partition("/")[0].rpartition("@")[2]
 
 
 def tail_of(body: bytes, limit: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobrun.cron.words import NewTick, TickState
-from jobrun.model import ErrorInfo, Job, Kind, NewJob, Outcome, Output, Surroundings
+from jobrun.model import ErrorInfo, Job, Kind, Leftovers, NewJob, Outcome, Output, Surroundings, Terms
 from jobrun.store import Store
 
 Make = Callable[..., Job]
@@ -132,3 +132,36 @@ def test_a_run_that_the_clocks_moved_says_from_when(store: Store, jobrun: Run) -
 
     assert "\nentry       backup\n" in shown
     assert "), moved from 02:30 by the clocks\n" in shown
+
+
+def test_a_program_learns_from_when_the_clocks_moved_a_run(store: Store, jobrun_json: RunJson) -> None:
+    at = datetime(2027, 3, 28, 1, tzinfo=UTC)
+    job = NewJob(kind=Kind.SHELL, task="true", entry="backup", scheduled_for=at)
+    moved_from = datetime(2027, 3, 28, 2, 30)  # noqa: DTZ001 -- the clock on the wall
+    store.ticks.record("backup", NewTick(at=at, state=TickState.RAN, job=job, moved_from=moved_from), now=at)
+
+    assert jobrun_json("inspect", "1")["moved_from"] == "2027-03-28T02:30:00"
+
+
+def test_the_rarer_terms_are_shown_but_no_secret_of_a_monitor(
+    add: Make, jobrun: Run, jobrun_json: RunJson
+) -> None:
+    terms = Terms(
+        stdin="line",
+        ok_exit=(0, 24),
+        skip_exit=(75,),
+        discards_output=True,
+        leftovers=Leftovers.KEEP,
+        ping="https://me:CANARY@monitor.example/CANARY",
+    )
+    job = add(kind=Kind.SHELL, task="true", deadline_s=60, terms=terms)
+
+    page, found = jobrun("inspect", str(job.id)).stdout, jobrun_json("inspect", str(job.id))
+
+    for row in ("exit codes  0 24 succeeded; 75 nothing to do", "stdin       4 B", "output      discarded"):
+        assert f"\n{row}\n" in page
+    assert "\nleftovers   kept\nmonitor     monitor.example\n" in page
+    assert "\ndeadline    " in page
+    assert found["terms"]["ok_exit"] == [0, 24]
+    assert found["deadline_at"] == found["expires_at"]
+    assert "CANARY" not in f"{page}{found}"
