@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from jobrun.cron.latch import Latch, turned
@@ -186,7 +187,7 @@ class Entries:
                 added.append(spec)
                 continue
             if row["table_path"] != table:
-                _refuse_second_table(spec.entry.name, row["table_path"])
+                _refuse_second_table(spec.entry.name, table, row["table_path"])
                 moved.append(spec.entry.name)
             if row["digest"] != spec.digest:
                 changed.append(spec)
@@ -210,13 +211,22 @@ class Entries:
         )
 
 
-def _refuse_second_table(name: str, other: str) -> None:
+def _refuse_second_table(name: str, table: str, other: str) -> None:
     """Refuse a name that another table has, unless that table's file is gone: then this one takes over."""
     if os.path.lexists(other):
         raise UsageError(
             f"entry `{name}` is in `{other}` already",
-            hint="rename one of them; names are unique in a job file",
+            hint=f"both are one file: say `{other}`"
+            if _is_same_file(table, other)
+            else "rename one of them; names are unique in a job file",
         )
+
+
+def _is_same_file(table: str, other: str) -> bool:
+    try:
+        return Path(table).samefile(other)
+    except OSError:  # a link to nowhere
+        return False
 
 
 def _columns(spec: EntrySpec) -> dict[str, Any]:

@@ -121,6 +121,18 @@ def test_an_entry_that_is_gone_is_still_known_and_comes_back_as_a_new_one(store:
     assert (row.since, row.anchor, row.removed_at, row.failing_since) == (at(20), at(20), None, None)
 
 
+def test_a_table_by_another_name_is_told_to_be_the_same(store: Store, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.touch()
+    second.symlink_to(first)
+    load(store, spec("a"), table=str(first))
+
+    with pytest.raises(UsageError, match="already") as found:
+        load(store, spec("a"), table=str(second))
+
+    assert found.value.hint == f"both are one file: say `{first}`"
+
+
 def test_a_name_belongs_to_one_table(store: Store, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.touch()
