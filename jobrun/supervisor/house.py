@@ -35,21 +35,20 @@ _ENDS = (signal.SIGTERM, signal.SIGINT)
 _SIGNALS = [*_ENDS, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2]
 
 
-def run(settings: Settings, schedule: Main | None = None) -> int:
+def run(settings: Settings, scheduler: Main | None = None) -> int:
     """Run a group until a signal ends it; return the exit code.
 
-    `schedule`, for a group that serves a table, is what its scheduler runs. Raises `Refused` for an
+    `scheduler`, for a group that serves a table, is what that process runs. Raises `Refused` for an
     import path that others can write.
     """
-    return House(replace(settings, path=settings.path.absolute()), schedule).run()
+    return House(replace(settings, path=settings.path.absolute()), scheduler).run()
 
 
 class House:
     """One group: its offices, its crew, and how far its end has got."""
 
-    def __init__(self, settings: Settings, schedule: Main | None) -> None:
+    def __init__(self, settings: Settings, scheduler: Main | None) -> None:
         self._settings = settings
-        self._schedule = schedule
         side = side_dir(settings.path)
         self._log = Log("supervisor")
         self._service = notify.take(os.environ)
@@ -60,6 +59,11 @@ class House:
         self._pauses = Pauses(settings.workers)
         self._desk = Office("dispatcher", side / "spool", self._fork)
         self._clock = Office("scheduler", side / "spool", self._fork)
+        self._offices: dict[Office, Main] = {}  # what each runs; in the order in which they open the store
+        if scheduler is not None:
+            self._offices[self._clock] = scheduler  # before all others: without a table nothing begins
+        if settings.workers:
+            self._offices[self._desk] = self._roles.dispatcher
         self._opened: set[Office] = set()  # those that had the store open once
         self._stops = 0  # how often we were asked to stop
         self._is_drained = False
@@ -85,12 +89,6 @@ class House:
         return self._exit_code
 
     @property
-    def _offices(self) -> list[Office]:
-        """Return those that this group has; the scheduler first: without a table nothing begins."""
-        wanted = ((self._clock, self._schedule is not None), (self._desk, self._settings.workers > 0))
-        return [office for office, is_wanted in wanted if is_wanted]
-
-    @property
     def _is_open(self) -> bool:
         """Say whether there is something to work for."""
         return self._opened.issuperset(self._offices)
@@ -113,7 +111,7 @@ class House:
 
     def _fill(self, office: Office) -> None:
         try:
-            office.fill((self._schedule if office is self._clock else None) or self._roles.dispatcher)
+            office.fill(self._offices[office])
         except OSError as error:
             pause_s = office.pause()
             self._log.say(f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s")
