@@ -21,6 +21,7 @@ READ_ELSEWHERE = {
     7: "Quartz reads seconds first and the year last",
 }
 
+_COMMAND = re.compile(r"[A-Za-z]{4}|^[/.~]")  # a word, or a path
 _BLANKS = re.compile(r"[ \t]+")
 
 
@@ -66,6 +67,8 @@ def _numbers(text: str, field: Field, salt: str) -> tuple[int, ...]:
 
 def _wrong_number(text: str, count: int) -> UsageError:
     problem = f"schedule `{text}` has {count} fields, not 5"
+    if any(_COMMAND.search(field) for field in text.split(" ")[5:]):
+        return UsageError(problem, hint="what runs stands in `shell` or `command`; no user is named here")
     if count not in READ_ELSEWHERE:
         return UsageError(problem, hint="they are: minute hour day-of-month month weekday")
     return UsageError(f"{problem}: {READ_ELSEWHERE[count]}", hint="seconds are written `@every 10s`")

@@ -51,7 +51,7 @@ def of_file(path: Path, *, has_users: bool) -> Source:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise UsageError(f"cannot read `{path}`: {error.strerror}") from None
+        raise UsageError(f"cannot read `{path}`: {(error.strerror or '').lower()}") from None
     return of_bytes(str(path), data, has_users=has_users or is_system)
 
 

@@ -68,6 +68,8 @@ def _entries(said: Mapping[str, Any], reader: Reader, problems: Problems) -> tup
     for name in said:
         if name not in TOP:
             otherwise = "the keys of a job stand below [jobs.NAME]" if name in KEYS else None
+            if isinstance(said[name], dict):
+                otherwise = "a job begins with [jobs.NAME]"
             top.add(name, unknown("unknown key", name, TOP, otherwise=otherwise))
     reader.set_defaults(said.get("defaults", {}))
     jobs = said.get("jobs", {})

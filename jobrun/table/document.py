@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from jobrun.errors import UsageError
 from jobrun.table.problems import TableError
 from jobrun.table.skeleton import Skeleton, TooMuch, skeleton_of
 
@@ -14,6 +15,11 @@ _SAID = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
 _TWICE = ("Cannot declare", "Cannot overwrite")
+_CRONTAB = re.compile(
+    r"^[ \t]*(?:@(?:reboot|hourly|daily|midnight|weekly|monthly|yearly|annually)"
+    r"|[\d*][\d*,/-]*[ \t]+[\d*][\d*,/-]*[ \t]+[\d*][\d*,/-]*[ \t]+[\w*,/-]+[ \t]+[\w*,/-]+)[ \t]+\S",
+    re.MULTILINE,
+)
 _HINTS = {
     "Invalid value": "text stands in quotes",
     "Unescaped '\\' in a string": "in '...' a backslash is itself",
@@ -21,7 +27,7 @@ _HINTS = {
 
 
 def parse(path: Path, text: str) -> tuple[dict[str, Any], Skeleton]:
-    """Return what a document says, and in which lines. Raises `TableError`."""
+    """Return what a document says, and in which lines. Raises `TableError`, or `UsageError` for a crontab."""
     text = text.replace("\r\n", "\n")
     try:
         skeleton = skeleton_of(text)
@@ -31,6 +37,11 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], Skeleton]:
     try:
         return tomllib.loads(text), skeleton
     except ValueError as error:  # of which a syntax error is one, and a number of 5,000 digits another
+        if _CRONTAB.search(text):
+            raise UsageError(
+                f"`{path}` is a crontab, not a table",
+                hint=f"`jobrun cron import {path}` prints a table of it",
+            ) from None
         raise TableError(path, _faults(str(error), text, skeleton)) from None
 
 

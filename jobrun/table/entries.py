@@ -13,7 +13,7 @@ from jobrun.errors import UsageError
 from jobrun.model import COMMON_TERMS, Kind, Terms
 from jobrun.requests import check_name
 from jobrun.table import fitting
-from jobrun.table.keys import DEFAULTS, KEYS, WHAT, WHEN, Key
+from jobrun.table.keys import DEFAULTS, ELSEWHERE, KEYS, WHAT, WHEN, Key
 from jobrun.table.problems import Problems, Spot, nearest, unknown
 from jobrun.table.surroundings import Surrounder
 
@@ -123,7 +123,10 @@ def _unknown(name: str, value: Any, keys: Mapping[str, Key]) -> UsageError:
         return UsageError(
             f"unknown key `{name[:64]}`", hint='a name with a dot stands in quotes, as [jobs."web.backup"]'
         )
-    return unknown("unknown key", name, keys)
+    if name == "user":
+        return UsageError("unknown key `user`", hint="all jobs run as the user who runs jobrun")
+    meant = ELSEWHERE.get(name)
+    return unknown("unknown key", name, keys, otherwise=f"did you mean `{meant}`?" if meant in keys else None)
 
 
 def _check_name(spot: Spot, name: str) -> None:

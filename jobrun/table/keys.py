@@ -72,4 +72,15 @@ KEYS: dict[str, Key] = {
     "ping": Key(read=values.line, field="terms.ping", is_default=False),
 }
 
+# What other tools call it, and what to write here.
+ELSEWHERE = {
+    "tz": "timezone",
+    "cron": "schedule",
+    "interval": "every",
+    "concurrency": "overlap",
+    "environment": "env",
+    "dir": "cwd",
+    "directory": "cwd",
+}
+
 DEFAULTS = {name: key for name, key in KEYS.items() if key.is_default}

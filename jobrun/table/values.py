@@ -103,7 +103,7 @@ def variables(value: Any) -> dict[str, str]:
     for name, each in named.items():
         try:
             check_variable(name)
-            _typed(each, str, "text in quotes")
+            _check_content(_typed(each, str, "text in quotes"))
         except UsageError as error:
             wrong[name] = error
     if wrong:
@@ -122,6 +122,11 @@ def check_variable(name: str) -> None:
         raise UsageError("is no name of a variable", hint="letters, digits and _, no digit first")
     if name.startswith("JOBRUN_"):
         raise UsageError("is given to jobs by jobrun itself")
+
+
+def _check_content(value: str) -> None:
+    if "\0" in value:
+        raise UsageError("holds a NUL, which no variable can")
 
 
 def folder(value: Any) -> str:

@@ -97,8 +97,8 @@ def test_lines_that_are_commented_out_come_disabled(jobrun: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere"], "cannot read `nowhere`: No such file or directory"),
-        (["."], "cannot read `.`: Is a directory"),
+        (["nowhere"], "cannot read `nowhere`: no such file or directory"),
+        (["."], "cannot read `.`: is a directory"),
         (["-", "--user", "no-such-user"], "there is no user `no-such-user`"),
         (["/dev/zero"], "`/dev/zero` is larger than 1 MiB"),
     ],

@@ -42,6 +42,22 @@ def test_a_table_that_others_can_only_read_is_read(mode: int, read: Read, reread
     assert len(reread().entries) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*/5 * * * * true\n",
+        "SHELL=/bin/sh\n# nightly\n0 2 * * * root backup\n",
+        "@daily backup\n",
+        "30 9 * jan mon-fri a\n",
+    ],
+)
+def test_a_crontab_is_known_for_what_it_is(text: str, read: Read, path: Path) -> None:
+    with pytest.raises(UsageError, match=f"`{path}` is a crontab, not a table") as found:
+        read(text)
+
+    assert found.value.hint == f"`jobrun cron import {path}` prints a table of it"
+
+
 @AS_ROOT
 def test_a_table_of_another_user_is_refused(read: Read, reread: Reread, path: Path) -> None:
     read(TABLE)
