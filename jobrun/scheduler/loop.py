@@ -47,28 +47,25 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     log = Log("scheduler")
     source = Source(settings.table, os.environ)
     try:
-        table = _first_table(source, settings, log)
+        # Who takes over reads it in its loop: though it is broken or the disk is full now, others are at work.
+        table = None if settings.is_replacement else source.read()
         with open_store(settings.path, create=True, patience_s=PATIENCE_S) as store:
             check_for_workers(settings.path)
             if store.created:
                 log.say(f"made a job file at {settings.path}")
-            with sole_scheduler(store, settings.table, pid=os.getppid(), now=world.now()):
+            seat = sole_scheduler(
+                store,
+                settings.table,
+                pid=os.getppid(),
+                now=world.now(),
+                is_replacement=settings.is_replacement,
+            )
+            with seat:
                 Scheduler(settings, store, control, world, log).run(source, table)
     except JobrunError as error:
         log.refuse(error)
         return error.exit_code
     return 0
-
-
-def _first_table(source: Source, settings: Settings, log: Log) -> Table | None:
-    """Read the table. None, for who takes over, when it is broken just now: others are at work already."""
-    try:
-        return source.read()
-    except JobrunError as error:
-        if not settings.is_replacement:
-            raise
-        log.refuse(error)
-        return None
 
 
 class Scheduler:
@@ -92,10 +89,11 @@ class Scheduler:
         self._is_over = False
 
     def run(self, source: Source, table: Table | None) -> None:
-        """Serve until told to end."""
+        """Serve until told to end; without a table, read it as soon as that can be done."""
         if table is not None:
             self.take(table)
             self._announce()
+        self._wants_reload = table is None
         self._control.send(Opened())
         while not self._is_over:
             self.step(source)
@@ -145,6 +143,7 @@ class Scheduler:
 
         With no room to write that down it is still to be done.
         """
+        is_first = self._timetable is None
         try:
             table = source.read()
             # What is due by now was due by the old table, and what falls due meanwhile is by the new one.
@@ -154,6 +153,8 @@ class Scheduler:
             for line in (f"{error.message}; the table is kept as it was", *error.details):
                 self._log.say(line)
         self._wants_reload = False
+        if is_first:
+            self._announce()
 
     def take(self, table: Table, *, now: datetime | None = None) -> None:
         """Serve this table from now on; what is new or changed in it makes up nothing from before."""
@@ -162,12 +163,15 @@ class Scheduler:
         specs = [
             EntrySpec(entry=e, digest=digest(e), schedule_digest=schedule_digest(e)) for e in entries.values()
         ]
-        changes = self._store.entries.load(self._name, specs, boot_id=procs.boot_id(), now=now)
-        self._store.tables.problem(self._name, None)
-        self._timetable = self._new_timetable(entries, now=now)
+        with self._store.group():
+            changes = self._store.entries.load(self._name, specs, boot_id=procs.boot_id(), now=now)
+            self._store.tables.problem(self._name, None)
+            self._store.entries.rewind(self._name, now=now)
+        self._timetable = self._new_timetable(entries)
         for line in (*changes_in_words(changes), *table.warnings):
             self._log.say(line)
-        at_boot = [entry.name for entry in table.entries if entry.schedule is Special.REBOOT]
+        ours = self._timetable.entries.values()
+        at_boot = [entry.name for entry in ours if entry.schedule is Special.REBOOT]
         self._serving.serve_boot(self._timetable, at_boot, procs.boot_id(), now=now)
 
     def _announce(self) -> None:
@@ -182,13 +186,15 @@ class Scheduler:
                 # Nobody knows when it was set since the last look, so what came after that counts as well.
                 since_s = boottime - self._looked_at
                 earliest = self._world.now() - timedelta(seconds=since_s)
-                self._timetable = self._new_timetable(self._timetable.entries, now=earliest)
+                self._store.entries.rewind(self._name, now=earliest)
+                self._timetable = self._new_timetable(self._timetable.entries)
             self._log.say(f"the clock was set by {step_s:+.0f} s")
         self._offset_s, self._looked_at = offset_s, boottime
 
-    def _new_timetable(self, entries: Mapping[str, Entry], *, now: datetime) -> Timetable:
-        self._store.entries.rewind(self._name, now=now)
-        return Timetable(entries, {row.name: row for row in self._store.entries.rows(self._name)})
+    def _new_timetable(self, entries: Mapping[str, Entry]) -> Timetable:
+        """Return when these entries fall due, without those that another table took over."""
+        rows = {row.name: row for row in self._store.entries.rows(self._name)}
+        return Timetable({name: entry for name, entry in entries.items() if name in rows}, rows)
 
     def _clock_offset_s(self) -> float:
         return self._world.now().timestamp() - self._world.boottime()

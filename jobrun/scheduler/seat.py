@@ -15,20 +15,25 @@ from jobrun.store import Store
 
 
 @contextlib.contextmanager
-def sole_scheduler(store: Store, table: Path, *, pid: int, now: datetime) -> Iterator[None]:
+def sole_scheduler(
+    store: Store, table: Path, *, pid: int, now: datetime, is_replacement: bool = False
+) -> Iterator[None]:
     """Be the scheduler of a table for the length of a block; `pid` is whom a person would stop.
 
+    Who takes over from one that died stands there already, and begins though the disk is full.
     Raises `Busy` while another one is.
     """
     name = os.fspath(table)
     role = Role(scheduler_lock(store.path, table))
-    if not role.try_to_take():
-        holder = store.tables.get(name)
+    is_taken = role.try_to_take()
+    holder = store.tables.get(name)
+    if not is_taken:
         by = f" (pid {holder.pid})" if holder is not None else ""
         raise Busy(
             f"another scheduler{by} serves `{table}` already", hint="stop it first; `jobrun status` shows it"
         )
-    store.tables.hold(name, pid=pid, now=now)
+    if not (is_replacement and holder is not None and holder.pid == pid):
+        store.tables.hold(name, pid=pid, now=now)
     try:
         yield
     finally:

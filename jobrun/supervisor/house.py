@@ -193,8 +193,8 @@ class House:
             self._log.say("hurrying: running jobs are interrupted")
         elif signum == signal.SIGINT:
             self._exit_code = 128 + signum
-        if not self._is_open:
-            self._exit_code = 0
+        if not self._is_open or not (self._settings.workers or self._clock.pid):
+            self._exit_code = 0  # nobody is there to end first
         self._service.stopping(self._settings.drain_s + self._settings.grace_s + MARGIN_S)
         for office in self._offices:
             office.send(Shutdown(hurry=self._stops > 1))

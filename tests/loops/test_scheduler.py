@@ -432,6 +432,22 @@ def test_who_took_a_table_over_alone_serves_its_entries(begin: Callable[..., Sce
     assert second.ran() == ["10 03:30", "10 04:30", "10 05:30"]
 
 
+def test_a_scheduler_whose_table_was_taken_over_bears_a_clock_that_is_set(
+    begin: Callable[..., Scene],
+) -> None:
+    first = begin(HOURLY)
+    first.table.unlink()
+    second = begin(HOURLY, name="other.toml")
+
+    first.clock.set(timedelta(hours=-1))
+    for _ in range(90):
+        first.clock.pass_(timedelta(minutes=1))
+        first.step()
+        second.step()
+
+    assert second.ran() == ["10 03:00"]
+
+
 def test_an_interval_goes_on_from_its_last_tick_after_a_restart(begin: Callable[..., Scene]) -> None:
     scene = begin('[jobs.often]\nshell = "true"\nevery = "7m"\noverlap = "allow"\n')
     scene.run(timedelta(minutes=10))

@@ -113,6 +113,36 @@ def test_a_scheduler_that_is_replaced_waits_for_a_table_that_is_broken_just_now(
     succeed(site, "again", 1)
 
 
+def test_a_scheduler_is_replaced_though_somebody_else_holds_the_file_locked(site: Site) -> None:
+    site.table(OFTEN)
+    group = site.cron()
+    succeed(site, "often", 1)
+
+    other = sqlite3.connect(site.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    group.kill_one(group.scheduler())
+    group.says("is busy; nothing was changed; trying again")
+    other.execute("COMMIT")
+    other.close()
+
+    group.says("1 entry of")
+    succeed(site, "often", 2)
+    assert group.stop() == 0
+
+
+def test_who_only_schedules_can_be_ended_while_its_scheduler_is_being_replaced(site: Site) -> None:
+    site.table(OFTEN)
+    group = site.cron(n=0)
+    eventually(lambda: jobs_of(site, "often"))
+
+    for _ in range(2):  # the second one dies young, and the next has to wait
+        group.kill_one(group.scheduler())
+    group.says("replaced in 0.1 s")
+    group.send(signal.SIGTERM)
+
+    assert group.wait() == 0
+
+
 def test_a_hang_up_reads_the_table_again_and_leaves_running_jobs_alone(site: Site) -> None:
     site.table("[jobs.long]\nshell = 'echo S long >> \"$LEDGER\"; sleep 600'\nevery = '1s'\n")
     group = site.cron(n=2)
