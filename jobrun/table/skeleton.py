@@ -24,9 +24,11 @@ MAX_DEPTH = 32  # of brackets within brackets; `tomllib` calls itself for each
 
 Place = tuple[str, ...]  # the keys that lead to a value
 
-_STRING = r""""(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+'"""
+# No group is repeated possessively: Python before 3.11.5 gets that wrong (cpython #106052). None needs it,
+# for no part of them could be matched in two ways.
+_STRING = r""""(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*+'"""
 _PART = rf"(?:[A-Za-z0-9_-]++|{_STRING})"
-_KEY = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+"
+_KEY = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*"
 _END = r"[ \t]*+(?:\#[^\n]*+)?(?:\n|\Z)"
 # A statement on one line, as most are; a value in brackets, or over several lines, comes out as `rest`.
 _STATEMENT = re.compile(
@@ -37,7 +39,7 @@ _STATEMENT = re.compile(
 )
 _TOKEN = re.compile(
     r"(?P<open>[\[{])|(?P<close>[\]}])"
-    r'|"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}|' + r"'''(?:[^']++|'(?!''))*+'{3,5}"
+    r'|"""(?:[^"\\]++|\\.|"(?!""))*"{3,5}|' + r"'''(?:[^']++|'(?!''))*'{3,5}"
     rf"|(?P<key>{_KEY})|\#[^\n]*+|(?P<newline>\n)|[ \t,=:+]++",
     re.DOTALL,
 )

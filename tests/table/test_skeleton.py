@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC
@@ -118,3 +119,15 @@ def test_nothing_that_can_be_parsed_comes_before_a_limit_unseen(statement: str, 
     else:
         with pytest.raises(TooMuch):
             skeleton_of(text)
+
+
+def test_no_group_of_a_pattern_is_repeated_possessively() -> None:
+    """Python before 3.11.5 gets that wrong (cpython #106052): lines were lost after text in three quotes."""
+    package = Path(__file__).parents[2] / "jobrun"
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in package.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if re.search(r"\)(?:[*+?]|\{\d[\d,]*\})\+|\(\?>", line)
+    ]
+    assert found == []
