@@ -44,7 +44,7 @@ def of_tick(tick: Tick, job: Job | None, zone: tzinfo, now: datetime) -> str:
         case TickState.RAN:
             return f"ran for {at} as job {tick.job_id}, {_fate(job, now)}{_aside(tick)}"
         case TickState.PENDING:
-            return f"was due at {at} and waits for the end of job {tick.in_way}{_aside(tick)}"
+            return f"was due at {at} and waits for the end of {tables.in_the_way(tick)}{_aside(tick)}"
         case TickState.MISSED | TickState.SKIPPED:
             return f"was {tick.state} {_times(tick, zone)}{_moved(tick)}{because}"
         case TickState.PAUSED | TickState.DISABLED:

@@ -177,6 +177,11 @@ def _tick_cells(tick: Tick, job: Job | None, zone: tzinfo) -> list[str]:
     ]
 
 
+def in_the_way(tick: Tick) -> str:
+    """Return what a tick waits for: a job, or where several are made up, the one that goes first."""
+    return "the ticks before it" if tick.in_way is None else f"job {tick.in_way}"
+
+
 def _tick_why(tick: Tick, job: Job | None, zone: tzinfo) -> str:
     parts = []
     if tick.last != tick.at:
@@ -185,7 +190,7 @@ def _tick_why(tick: Tick, job: Job | None, zone: tzinfo) -> str:
     if tick.moved_from is not None:
         parts.append(f"moved from {tick.moved_from:%H:%M}")
     if tick.state is TickState.PENDING:
-        parts.append(f"waits for job {tick.in_way}")
+        parts.append(f"waits for {in_the_way(tick)}")
     if tick.reason:
         parts.append(tick.reason)
     if job is not None and job.state is not State.SUCCEEDED and (cause := why(job)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -47,9 +48,12 @@ def delay(entry: Entry, at: datetime, *, interval_s: float | None) -> timedelta:
     return timedelta(milliseconds=round(most_s * 1000 * _share(entry.seed, entry.name, to_ms(at))))
 
 
-def catchup_delay(entry: Entry, *, window_s: float) -> timedelta:
-    """Return how long what is made up waits, so that a host that wakes up is not flooded."""
-    most_s = min(CATCHUP_SPREAD_S, window_s / 4)
+def catchup_delay(entry: Entry, *, window_s: float, interval_s: float | None) -> timedelta:
+    """Return how long what is made up waits, so that a host that wakes up is not flooded.
+
+    At most a quarter of the interval to the next tick, which should not find it in its way.
+    """
+    most_s = min(CATCHUP_SPREAD_S, window_s / 4, math.inf if interval_s is None else interval_s / 4)
     return timedelta(milliseconds=round(most_s * 1000 * _share(entry.seed, entry.name, "catch-up")))
 
 

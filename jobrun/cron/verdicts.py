@@ -58,6 +58,11 @@ def decide(entry: Entry, due: Due, situation: Situation) -> list[NewTick]:
     return sorted([*verdicts, *late, *_started(entry, chosen, due, situation)], key=lambda tick: tick.at)
 
 
+def is_made_up(at: datetime, *, decided_at: datetime) -> bool:
+    """Say whether a tick was decided so late that its job is told so; how long it waited then does not count."""
+    return decided_at - at > timedelta(seconds=_CATCHUP_S)
+
+
 def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
     """Return the verdict on ticks that came while nobody was there, or too long ago."""
     if not entry.is_enabled:
@@ -104,7 +109,8 @@ def _started(entry: Entry, ticks: Sequence[Occurrence], due: Due, situation: Sit
             skipped = replace(_tick(tick, TickState.SKIPPED), in_way=live[0] if live else None)
             verdicts.append(replace(skipped, reason=_in_the_way(live)))
         else:
-            verdicts.append(replace(_tick(tick, TickState.PENDING), in_way=live[0] if live else None))
+            waits = replace(_tick(tick, TickState.PENDING), in_way=live[0] if live else None)
+            verdicts.append(replace(waits, reason=_made_up(tick, situation.now)))
     return verdicts
 
 
@@ -113,16 +119,20 @@ def _in_the_way(live: Sequence[int]) -> str:
 
 
 def _run(entry: Entry, tick: Occurrence, due: Due, situation: Situation) -> NewTick:
-    is_catchup = situation.now - tick.at > timedelta(seconds=_CATCHUP_S)
+    is_catchup = is_made_up(tick.at, decided_at=situation.now)
     if is_catchup:
-        wait = jobs.catchup_delay(entry, window_s=window_s(entry, due.interval_s))
+        window = window_s(entry, due.interval_s)
+        wait = jobs.catchup_delay(entry, window_s=window, interval_s=due.interval_s)
         run_at = situation.now + wait
     else:
         run_at = tick.at + jobs.delay(entry, tick.at, interval_s=due.interval_s)
     job = jobs.job_of(entry, at=tick.at, run_at=run_at, is_catchup=is_catchup)
-    late_s = round((situation.now - tick.at).total_seconds())
-    reason = f"made up {late_s} s after its time" if is_catchup else None
-    return replace(_tick(tick, TickState.RAN), job=job, reason=reason)
+    return replace(_tick(tick, TickState.RAN), job=job, reason=_made_up(tick, situation.now))
+
+
+def _made_up(tick: Occurrence, now: datetime) -> str | None:
+    late_s = round((now - tick.at).total_seconds())
+    return f"made up {late_s} s after its time" if is_made_up(tick.at, decided_at=now) else None
 
 
 def _tick(tick: Occurrence, state: TickState) -> NewTick:

@@ -9,7 +9,7 @@ from functools import partial
 
 from jobrun.cron.due import Due, between, due_ticks
 from jobrun.cron.jobs import job_of
-from jobrun.cron.verdicts import MOST_CAUGHT_UP, Situation, decide, window_s
+from jobrun.cron.verdicts import MOST_CAUGHT_UP, Situation, decide, is_made_up, window_s
 from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Overlap, Tick, TickState
 from jobrun.scheduler.timetable import Timetable
 from jobrun.store import Store
@@ -105,8 +105,10 @@ class Serving:
         elif row is not None and row.is_paused_at(now):
             self._drop(waiting, "its entry was paused while it waited", now)
         elif waiting and not self._store.ticks.live_jobs(name, now=now):
-            job = job_of(entry, at=waiting[0].at, run_at=now)
-            self._store.ticks.promote_pending(name, waiting[0].at, job, now=now)
+            first = waiting[0]
+            is_catchup = is_made_up(first.at, decided_at=first.decided_at)
+            job = job_of(entry, at=first.at, run_at=now, is_catchup=is_catchup)
+            self._store.ticks.promote_pending(name, first.at, job, now=now)
 
     def _drop(self, ticks: Iterable[Tick], reason: str, now: datetime) -> None:
         for tick in ticks:

@@ -190,6 +190,7 @@ def test_an_entry_of_a_table_that_is_gone_is_told_without_its_next_run(file: Pat
     [
         (TickState.RAN, {}, "ran for {at} as job 1, which is ready."),
         (TickState.PENDING, {"in_way": 7}, "was due at {at} and waits for the end of job 7."),
+        (TickState.PENDING, {}, "was due at {at} and waits for the end of the ticks before it."),
         (TickState.SKIPPED, {"reason": "job 7 was in the way"}, "was skipped at {at}: job 7 was in the way."),
         (TickState.MISSED, {"reason": "no scheduler ran"}, "was missed at {at}: no scheduler ran."),
         (TickState.PAUSED, {}, "did not run at {at}, for it was paused."),

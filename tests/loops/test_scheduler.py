@@ -288,6 +288,7 @@ def test_a_queued_tick_runs_after_the_job_in_the_way_and_the_newest_alone_waits(
     scene.step()
 
     assert scene.ran() == ["10 04:00", "10 06:00"]
+    assert not any(job.terms.is_catchup for job in scene.jobs())
 
 
 def test_where_all_is_made_up_no_more_wait_than_are_caught_up(begin: Callable[..., Scene]) -> None:
@@ -338,6 +339,8 @@ def test_all_that_was_missed_is_made_up_one_after_the_other(begin: Callable[...,
         scene.step()
 
     assert scene.ran() == ["10 04:00", "10 05:00", "10 06:00"]
+    assert all(job.terms.is_catchup for job in scene.jobs())
+    assert all((tick.reason or "").startswith("made up ") for tick in scene.ticks("hourly"))
 
 
 def test_a_reload_takes_all_of_a_table(begin: Callable[..., Scene]) -> None:

@@ -88,6 +88,17 @@ def test_a_tick_missed_within_the_window_is_made_up_and_told_so() -> None:
     assert timedelta() <= tick.job.run_at - now <= MINUTE
 
 
+@pytest.mark.parametrize("name", ["a", "b", "c", "d", "e"])
+def test_what_is_made_up_is_not_put_off_into_the_way_of_the_next_tick(name: str) -> None:
+    it = entry("* * * * *", name=name, catchup_window_s=1800.0)
+
+    [*_, tick] = verdicts(it, since=NIGHT, now=(now := NIGHT + 5 * MINUTE + timedelta(seconds=20)))
+
+    assert tick.job is not None
+    assert tick.job.run_at is not None
+    assert tick.job.run_at - now <= MINUTE / 4
+
+
 @pytest.mark.parametrize(
     ("catchup", "window", "late", "expected"),
     [
