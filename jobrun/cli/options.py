@@ -18,7 +18,6 @@ from jobrun.cli.readers import (
     glob,
     job_id,
     keeping,
-    past,
     queue_name,
     state,
     when,
@@ -179,7 +178,8 @@ From = Annotated[
     typer.Option("--from", metavar="WHEN", parser=when, help="From then on (default: now)."),
 ]
 At = Annotated[
-    datetime | None, typer.Option("--at", metavar="WHEN", parser=past, help="What became of the run at WHEN.")
+    str | None,  # read in the zone of the entry, once that is known
+    typer.Option("--at", metavar="WHEN", help="What became of the run at WHEN."),
 ]
 Zone = Annotated[
     str | None, typer.Option("--timezone", metavar="ZONE", help="As Europe/Berlin (default: the host's).")

@@ -94,11 +94,6 @@ def when(text: str) -> datetime:
     return parse_when(text, utc_now(), zone())
 
 
-def past(text: str) -> datetime:
-    """Read a time that is asked about: `03:00` is the last one."""
-    return parse_when(text, utc_now(), zone(), is_past=True)
-
-
 def entry_name(text: str) -> str:
     """Read a name that an entry of a table can have."""
     check_name("entry", text)

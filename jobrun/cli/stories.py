@@ -48,7 +48,7 @@ def of_tick(tick: Tick, job: Job | None, zone: tzinfo, now: datetime) -> str:
         case TickState.MISSED | TickState.SKIPPED:
             return f"was {tick.state} {_times(tick, zone)}{_moved(tick)}{because}"
         case TickState.PAUSED | TickState.DISABLED:
-            return f"did not run {_times(tick, zone)}, for it was {tick.state}"
+            return f"did not run {_times(tick, zone)}{_moved(tick)}, for it was {tick.state}"
 
 
 def of_no_tick(at: datetime, found: Around, story: EntryStory, now: datetime) -> str:

@@ -48,6 +48,14 @@ def record(store: Store) -> Callable[..., int | None]:
     return recorded
 
 
+@pytest.fixture
+def moved(table: Callable[..., Path], load: Callable[..., None], record: Callable[..., int | None]) -> None:
+    """Let `backup` have run in a night in Berlin that had no 02:30."""
+    at = datetime(2026, 3, 29, 1, tzinfo=UTC)
+    load(table(f'{BACKUP}timezone = "Europe/Berlin"\n'.replace("0 3", "30 2")), now=at - DAY)
+    record(TickState.RAN, at=at, moved_from=datetime(2026, 3, 29, 2, 30))  # noqa: DTZ001 -- the clock on the wall
+
+
 @contextmanager
 def worker(store: Store, *queues: str) -> Iterator[None]:
     """Let a worker live."""
@@ -236,6 +244,34 @@ def test_a_time_without_a_tick_is_told_by_the_schedule(
     store.entries.advance("backup", done_until=THREE - DAY)
 
     assert told in about(jobrun, "backup", "--at", f"{at:%Y-%m-%d %H:%M}")
+
+
+@pytest.mark.usefixtures("moved")
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (
+            "2026-03-29 03:00",
+            "`backup` ran for 2026-03-29 03:00 CEST as job 1, which is ready (moved from 02:30",
+        ),
+        ("2026-03-29 03:00 CEST", "`backup` ran for 2026-03-29 03:00 CEST"),
+        (
+            "2026-03-29 02:30",
+            "There is no 2026-03-29 02:30 in Europe/Berlin: the clocks go from 02:00 to 03:00. `backup` ran for",
+        ),
+        ("2026-03-29T01:00:00Z", "`backup` ran for 2026-03-29 03:00 CEST"),
+    ],
+)
+def test_a_time_is_asked_about_as_the_clock_of_the_entry_shows_it(at: str, told: str, jobrun: Run) -> None:
+    assert about(jobrun, "backup", "--at", at).startswith(told)
+
+
+@pytest.mark.usefixtures("file")
+def test_what_is_no_time_is_refused_where_one_asks_about_it(jobrun: Run) -> None:
+    done = jobrun("why", "backup", "--at", "noonish")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("jobrun: time `noonish` is not understood\nhint: forms: ")
 
 
 @pytest.mark.usefixtures("file")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 import typer
 
 from jobrun.actions import why as facts
+from jobrun.actions.entries import entry_of
 from jobrun.actions.why import EntryStory
 from jobrun.cli import cronpages, jsonout, jsonviews, nextrun, options, render, stories
 from jobrun.cli.caller import zone_of
 from jobrun.cli.human import wall
 from jobrun.cli.place import opened, utc_now
 from jobrun.cli.readers import entry_name, job_id
+from jobrun.cron.clocks import change_around
 from jobrun.cron.words import Entry
 from jobrun.errors import UsageError
 from jobrun.units import rfc3339
+from jobrun.when import SkippedTime, parse_when
 
 SHOWN = 20  # ticks
 
@@ -41,13 +44,16 @@ def why(
     return 0
 
 
-def _entry(ctx: typer.Context, name: str, at: datetime | None, *, as_json: bool) -> int:
+def _entry(ctx: typer.Context, name: str, asked: str | None, *, as_json: bool) -> int:
     now = utc_now()
     with opened(ctx) as store:
+        at, aside = (
+            (None, "") if asked is None else _instant(asked, zone_of(entry_of(store, name).zone_name), now)
+        )
         story = facts.of_entry(store, name, at=at, limit=SHOWN)
     entry = nextrun.in_table(story.row)
     if at is not None:
-        told = _told_about(at, story, entry, now)
+        told = aside + _told_about(at, story, entry, now)
         if as_json:
             render.line(jsonout.dump({**jsonviews.story_object(story, now), "why": told}))
         else:
@@ -60,6 +66,19 @@ def _entry(ctx: typer.Context, name: str, at: datetime | None, *, as_json: bool)
     else:
         cronpages.entry(story, coming, now, in_words=_in_words(entry))
     return 0
+
+
+def _instant(asked: str, zone: tzinfo, now: datetime) -> tuple[datetime, str]:
+    """Return the instant that is asked about, as the clock of the entry shows it.
+
+    For a time that this clock skipped it is the end of the gap, where such a run is moved to; the text says so.
+    """
+    try:
+        return parse_when(asked, now, zone, is_past=True), ""
+    except SkippedTime as error:
+        change = change_around(error.wall, zone)
+        there = f"There is no {error.wall:%Y-%m-%d %H:%M} in {zone}"
+        return change.at, f"{there}: the clocks go from {change.begin:%H:%M} to {change.end:%H:%M}. "
 
 
 def _told_about(at: datetime, story: EntryStory, entry: Entry | None, now: datetime) -> str:
