@@ -43,7 +43,11 @@ def read_table(path: Path, *, local: tzinfo, local_name: str, environ: Mapping[s
     Raises `TableError` with all problems, `UsageError` for a file that cannot be read, and `Refused` for one
     that others could have written.
     """
-    said, skeleton = parse(path, read_trusted(path, limit=MAX_TABLE))
+    if not (
+        text := read_trusted(path, limit=MAX_TABLE)
+    ):  # all jobs gone: a full disk does that, or a power cut
+        raise UsageError(f"`{path}` is empty", hint="in a table that is to have no jobs, say so in a comment")
+    said, skeleton = parse(path, text)
     problems = Problems(path, skeleton)
     try:
         surrounder = Surrounder(path.absolute().parent, _shared(said, problems), environ)

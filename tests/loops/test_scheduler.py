@@ -370,6 +370,17 @@ def test_a_table_with_an_error_is_not_taken_and_that_is_said_once(begin: Callabl
     assert scene.log.read_text().count("kept as it was") == 1
 
 
+def test_a_table_of_which_nothing_is_left_is_not_taken(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY)
+    scene.write("")
+
+    scene.reload()
+    scene.run(timedelta(hours=1))
+
+    assert scene.ran() == ["10 04:00"]
+    assert "is empty; the table is kept as it was" in scene.log.read_text()
+
+
 def test_a_changed_file_is_read_once_it_has_come_to_rest(begin: Callable[..., Scene]) -> None:
     scene = begin(HOURLY)
     scene.write(entry("other", "0 * * * *"))

@@ -123,8 +123,11 @@ def test_a_pipe_is_no_table_and_holds_nobody_up(reread: Reread, path: Path) -> N
         reread()
 
 
-def test_an_empty_table_is_one_without_entries(read: Read, path: Path) -> None:
-    assert read("").warnings == read("# nothing yet\n").warnings == (f"`{path}` has no entries",)
+def test_a_table_may_have_no_entries_but_not_be_empty(read: Read, path: Path) -> None:
+    assert read("# nothing yet\n").warnings == read("\n").warnings == (f"`{path}` has no entries",)
+
+    with pytest.raises(UsageError, match="is empty"):
+        read("")
 
 
 @pytest.mark.parametrize(
