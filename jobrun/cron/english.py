@@ -14,6 +14,7 @@ MONTHS = (
 )  # fmt: skip
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MOST_TIMES = 6  # times of day that are told one by one
+_OF_THE_MONTH = " of the month"
 FEWEST_STEPS = 4  # of a regular list that is told by its step
 
 _SPECIALS = {
@@ -33,11 +34,13 @@ def explain(schedule: Schedule) -> str:
         return _SPECIALS[schedule]
     if isinstance(schedule, Every):
         return f"every {_duration(schedule.interval_s)}"
-    times, days = _times(schedule), _days(schedule.days)
+    times, days, months = _times(schedule), _days(schedule.days), spans(schedule.months, _month, " to ")
+    if days.endswith(_OF_THE_MONTH) and len(schedule.months) < 12:
+        return f"{times} {days.removesuffix(_OF_THE_MONTH)} of {months}"
     if not days and times.startswith("at ") and "hour" not in times:
         days = "every day"
-    months = "" if len(schedule.months) == 12 else f"in {spans(schedule.months, _month, ' to ')}"
-    return " ".join(part for part in (times, days, months) if part)
+    when = "" if len(schedule.months) == 12 else f"in {months}"
+    return " ".join(part for part in (times, days, when) if part)
 
 
 def _times(expression: Expression) -> str:
@@ -82,7 +85,7 @@ def _some_hours(hours: tuple[int, ...]) -> str:
 
 def _days(rule: DayRule) -> str:
     """Say which days match, with the word that joins the two fields."""
-    dates = "" if len(rule.dates) == 31 else f"{_dates(rule)} of the month"
+    dates = "" if len(rule.dates) == 31 else _dates(rule) + _OF_THE_MONTH
     is_any_weekday = len(rule.weekdays) == 7
     if rule.needs_both:
         if dates and not is_any_weekday:
