@@ -22,6 +22,7 @@ _CRONTAB = re.compile(
 )
 _HINTS = {
     "Invalid value": "text stands in quotes",
+    "Illegal character '\\n'": "a quote is missing: only text in three quotes has several lines",
     "Unescaped '\\' in a string": "in '...' a backslash is itself",
 }
 

@@ -174,8 +174,8 @@ def notice(value: Any) -> Notice:
             told = WHAT_RUNS[key](value[key])
         case _:
             raise UsageError(
-                "must be a shell line, a list of words, or a table with one key",
-                hint='as { call = "module:function" }',
+                'must be a shell line, a list of words, or a table, as { call = "module:function" }, '
+                f"not {_shown(value)}"
             )
     check_job(NewJob(kind=told.kind, task=told.task, args=told.args))
     return told

@@ -121,7 +121,11 @@ def test_a_value_of_the_wrong_type_is_refused_with_what_is_expected(key: str, pr
         ("ping = 'https:///x'", "ping: ping `https:///x` is no address"),
         ("on_failure = {call = 'x'}", "on_failure: target `x` needs a `:`"),
         ("on_failure = []", "on_failure: the command is empty"),
-        ("on_failure = {shell = 'a', call = 'b:c'}", "on_failure: must be a shell line, a list of words, or"),
+        ("on_failure = {shell = 'a', call = 'b:c'}", "on_failure: must be a shell line, a list of words, or a table"),
+        (
+            "on_failure = 5",
+            'on_failure: must be a shell line, a list of words, or a table, as { call = "module:function" }, not `5`',
+        ),
         ("call = 'os.path'", "call: target `os.path` needs a `:` between module and function; did you mean"),
         ("call = 'a:b'\nargs = [2027-01-01]", "args: arguments: a value of type `date` is not JSON"),
         ("call = 'a:b'\nkwargs = {x = inf}", "kwargs: arguments: `inf` is not a JSON number"),
@@ -189,6 +193,7 @@ def test_a_table_of_the_wrong_shape_is_refused(text: str, told: str, problems: P
     ("text", "told"),
     [
         ("[jobs.a]\nschedule = */5 * * * *", "2:12: invalid value; text stands in quotes"),
+        ('[jobs.a]\nshell = "true\ncwd = "/"', "2:14: illegal character '\\n'; a quote is missing: only text in"),
         ("[jobs.a\n", "1:8: expected ']' at the end of a table declaration"),
         ("[jobs.a]\r\n\r\nshell 'x'", "3:7: expected '=' after a key in a key/value pair"),
         ("[jobs.a]\nargs = [1,\n  2,", "3:5: invalid value"),
