@@ -67,6 +67,7 @@ def _followed(store: Store, job_id: int, signals: Signals, group: int) -> Job:
         if came := len(signals.take()):
             asked += came
             if asked > 1:
+                render.remark(f"\n[job {job_id} goes on without us; `jobrun why {job_id}` tells of it]")
                 raise KeyboardInterrupt
             store.orders.cancel(job_id, now=utc_now())
         is_over = is_over or os.waitpid(group, os.WNOHANG)[0] == group

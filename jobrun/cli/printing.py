@@ -9,6 +9,15 @@ from jobrun.cli import render, tables
 from jobrun.cli.safe import safe_line, safe_text
 from jobrun.model import Job, State
 
+_HAPPENED = {
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.CRASHED: "crashed",
+    State.CANCELLED: "was cancelled",
+    State.EXPIRED: "expired",
+    State.SKIPPED: "was skipped",
+}
+
 
 class Printer:
     """Writes chunks of output to stdout: escaped, or the bytes as they are."""
@@ -43,5 +52,5 @@ def tell_change(job: Job) -> None:
     """Remark on a job whose state changed while somebody followed it."""
     if job.state is State.RUNNING:
         return
-    why = tables.why(job)
-    render.remark(f"[job {job.id} is {job.state}{f': {safe_line(why)}' if why else ''}]")
+    why, what = tables.why(job), _HAPPENED.get(job.state, f"is {job.state}")
+    render.remark(f"[job {job.id} {what}{f': {safe_line(why)}' if why else ''}]")

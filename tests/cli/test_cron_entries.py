@@ -80,7 +80,7 @@ def test_in_the_foreground_its_output_and_its_exit_code_are_ours(
     done = jobrun("cron", "trigger", str(file), "hello", "--fg")
 
     assert (done.returncode, done.stdout) == (3, "hello\n")
-    assert done.stderr == "[job 1 runs here; ^C cancels it]\n[job 1 is failed: exit 3]\n"
+    assert done.stderr == "[job 1 runs here; ^C cancels it]\n[job 1 failed: exit 3]\n"
     job = store.ledger.get(1)
     assert job is not None
     assert (job.cwd, job.retries) == ("/", 0)
@@ -102,6 +102,31 @@ def test_an_interrupt_cancels_what_runs_in_the_foreground(
     assert job is not None
     assert (job.state, job.signal) == (State.CANCELLED, signal.SIGTERM)
     assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.process
+def test_the_second_interrupt_leaves_the_job_to_its_end_and_says_so(
+    table: Write, environ: dict[str, str]
+) -> None:
+    file = table(
+        '[jobs.deaf]\nschedule = "@yearly"\n'
+        "shell = \"trap 'echo asked' TERM; mkfifo fifo; echo begun; sleep 60; read line < fifo\"\n"
+    )
+    with file.open("a") as more:
+        more.write(f'cwd = "{file.parent}"\n')
+    command = [sys.executable, "-m", "jobrun", "cron", "trigger", str(file), "deaf", "--fg"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGINT)
+        while process.stdout.readline() != b"asked\n":
+            pass
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    (file.parent / "fifo").write_text("end\n", encoding="utf-8")
+
+    assert process.returncode == 130
+    assert said.endswith(b"\n[job 1 goes on without us; `jobrun why 1` tells of it]\n")
 
 
 @pytest.mark.process

@@ -155,7 +155,7 @@ def test_following_passes_on_growth_until_the_job_ends(
         rest, remarks = child.communicate(timeout=30)
 
     assert (first, second, rest) == ("one\n", "two\n", "three")
-    assert remarks.splitlines()[-1] == f"[job {job.id} is succeeded]"
+    assert remarks.splitlines()[-1] == f"[job {job.id} succeeded]"
     assert child.returncode == 0
 
 
