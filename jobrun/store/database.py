@@ -162,7 +162,7 @@ class Database:
     def _turn(self) -> Iterator[None]:
         """Hold the gate for the length of a block."""
         if self._gate is None:
-            raise JobFileUnusable(f"`{self._path}` was opened for reading only")
+            raise JobFileUnusable(f"cannot write to `{self._path}`: no permission, or a read-only disk")
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
         try:
             self._gate.enter()

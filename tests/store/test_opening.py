@@ -305,6 +305,18 @@ def test_a_file_of_another_user_is_refused(open_folder: Path) -> None:
     assert as_nobody(lambda: open_store(path)).startswith("Refused: ")
 
 
+def test_a_file_that_may_only_be_read_says_so_when_written_to(open_folder: Path) -> None:
+    path = open_folder / "jobs.db"
+    open_store(path, create=True).close()
+    os.chown(open_folder, NOBODY, NOBODY)
+    for each in [path, *open_folder.rglob("*")]:
+        os.chown(each, NOBODY, NOBODY)
+    path.chmod(0o400)
+
+    told = as_nobody(lambda: open_store(path).orders.cancel(1, now=NOW))
+    assert told == f"JobFileUnusable: cannot write to `{path}`: no permission, or a read-only disk"
+
+
 def test_what_root_makes_beside_the_file_of_another_user_is_that_users(open_folder: Path) -> None:
     path = open_folder / "jobs.db"
     open_store(path, create=True).close()
