@@ -43,9 +43,8 @@ def read_table(path: Path, *, local: tzinfo, local_name: str, environ: Mapping[s
     Raises `TableError` with all problems, `UsageError` for a file that cannot be read, and `Refused` for one
     that others could have written.
     """
-    if not (
-        text := read_trusted(path, limit=MAX_TABLE)
-    ):  # all jobs gone: a full disk does that, or a power cut
+    text = read_trusted(path, limit=MAX_TABLE)
+    if not text:  # a full disk leaves that of a table, or a power cut
         raise UsageError(f"`{path}` is empty", hint="in a table that is to have no jobs, say so in a comment")
     said, skeleton = parse(path, text)
     problems = Problems(path, skeleton)
