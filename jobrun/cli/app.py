@@ -230,8 +230,10 @@ def _usage_error(misuse: Any, argv: Sequence[str]) -> UsageError:
     """Return what typer found wrong, in one line of ours."""
     close = getattr(misuse, "possibilities", None)
     said = misuse.message if close else misuse.format_message()
-    message = " ".join(said.replace("'", "`").split()).rstrip(".")
+    message = " ".join(said.replace("''EXPR''", "'EXPR'").replace("'", "`").split()).rstrip(".")
     hint = f"did you mean `{close[0]}`?" if close else f"`{_called(argv)} --help` shows what there is"
+    if argv[:2] == ["cron", "explain"] and "extra argument" in message:
+        hint = "put the schedule in quotes, or the shell makes names of files of its `*`"
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 

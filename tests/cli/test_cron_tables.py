@@ -163,6 +163,19 @@ def test_a_schedule_is_explained_in_words_with_five_times(jobrun: Run, jobrun_js
     assert [each["local"][11:] for each in answer["next"]] == ["02:15:00+09:00"] * 5
 
 
+def test_the_time_that_h_stands_for_is_said_to_depend_on_the_entry(jobrun: Run) -> None:
+    assert "drawn from the name of an entry" in jobrun("cron", "explain", "H H(1-4) * * THU").stderr
+    assert jobrun("cron", "explain", "0 3 * MAR THU").stderr == ""
+
+
+def test_a_schedule_without_quotes_is_refused_with_the_advice_to_quote_it(jobrun: Run) -> None:
+    done = jobrun("cron", "explain", "15", "2", "Documents", "Music", "MON-FRI")
+
+    assert done.returncode == 2
+    assert "hint: put the schedule in quotes" in done.stderr
+    assert jobrun("cron", "explain").stderr.startswith("jobrun: missing argument `EXPR`\n")
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +23,10 @@ from jobrun.model import Kind
 SHOWN = 10  # runs that `next` shows unless told otherwise
 EXPLAINED = 5
 _NEVER_DUE = {Special.REBOOT: "runs once at each boot", Special.MANUAL: "runs when somebody triggers it"}
+_DRAWN = re.compile(r"(?<![A-Z])H(?![A-Z])", re.IGNORECASE)
+_NAMELESS = Entry(
+    name="", kind=Kind.SHELL, task="", schedule=Special.MANUAL, schedule_text="", zone=UTC, zone_name=""
+)
 _MOMENT = timedelta(milliseconds=1)
 
 
@@ -101,15 +107,7 @@ def explain(
 
     schedule = parse_schedule(expression)
     here = zone() if zone_name is None else named_zone(zone_name)
-    entry = Entry(
-        name="",
-        kind=Kind.SHELL,
-        task="",
-        schedule=schedule,
-        schedule_text=expression,
-        zone=here,
-        zone_name=zone_name or str(here),
-    )
+    entry = replace(_NAMELESS, schedule=schedule, schedule_text=expression, zone=here)
     now = utc_now()
     found = list(islice(coming([entry], {}, now), EXPLAINED))
     if as_json:
@@ -117,7 +115,7 @@ def explain(
         answer = {
             "expression": expression,
             "explanation": in_words(schedule),
-            "timezone": entry.zone_name,
+            "timezone": zone_name or str(here),
             "next": [{name: run[name] for name in ("at", "local", "note")} for run in runs],
         }
         render.line(jsonout.dump(answer))
@@ -126,6 +124,8 @@ def explain(
     if found:
         render.line("")
         tables.coming(found, now, here)
+    if _DRAWN.search(expression):
+        render.remark("`H` is drawn from the name of an entry: `jobrun cron next FILE` shows its times")
     return 0
 
 
