@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -34,13 +34,13 @@ class Around:
     after: Occurrence | None
 
 
-def trigger(store: Store, entry: Entry, *, now: datetime) -> int:
+def trigger(store: Store, entry: Entry, *, now: datetime, expires_at: datetime | None = None) -> int:
     """Add a job of an entry that is due now, and return its id.
 
     The job and a tick that says who asked for it are one commit. Raises `NotDone` when a job of the
     entry is live, unless the entry allows several.
     """
-    job = job_of(entry, at=None, run_at=now)
+    job = replace(job_of(entry, at=None, run_at=now), expires_at=expires_at)
     # A schedule falls due at whole seconds, and a tick of a person must not take its place.
     at = now.replace(microsecond=max(now.microsecond // _MS, 1) * _MS)
     asked = NewTick(at=at, state=TickState.RAN, job=job, reason="triggered by a person")

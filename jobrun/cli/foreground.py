@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -17,12 +18,13 @@ from jobrun.cli.waiting import own_errors
 from jobrun.cron.words import Entry
 from jobrun.errors import JobrunError, NotDone
 from jobrun.log import Log
-from jobrun.model import Job, State
+from jobrun.model import Job, State, reserved_queue
 from jobrun.signals import Signals
 from jobrun.store import Store, open_store
 from jobrun.supervisor import Settings, run
 from jobrun.supervisor.forking import fork
 
+_PATIENCE = timedelta(minutes=1)  # if we are killed before it begins, it is nobody's job
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -32,11 +34,13 @@ def run_here(path: Path, entry: Entry) -> int:
     The first ^C cancels the job, the second leaves it to its end. There is one attempt: nobody waits
     at a terminal for a retry.
     """
-    queue = f"foreground-{os.getpid()}"
+    queue = reserved_queue(entry.queue, os.getpid())
     with own_errors(), TemporaryFile() as log:
         with uninterrupted(), open_store(path, create=True) as store:
             tell_created(store)
-            job_id = entries.trigger(store, replace(entry, queue=queue, retries=0), now=utc_now())
+            now = utc_now()
+            here = replace(entry, queue=queue, retries=0)
+            job_id = entries.trigger(store, here, now=now, expires_at=now + _PATIENCE)
         render.remark(f"[job {job_id} runs here; ^C cancels it]")
         signals = Signals(_ENDING)
         settings = Settings(path=path, workers=1, queues=(queue,), burst=True)

@@ -79,7 +79,7 @@ class Queue:
         Higher priority first, then the older job. The attempt number goes up by one, and `token`
         names that attempt from here on; the job is not handed out before this is committed. An expired
         job that `expire` has not ended yet leaves a worker without a job for this time, as does one
-        that cannot be read: it fails, and hurts nobody else.
+        that cannot be read: it fails, and hurts nobody else. No `queues` are all but reserved ones.
         """
         with self._db.write():
             ids = list(itertools.islice(self._candidates(queues, limit=len(workers)), len(workers)))
@@ -95,7 +95,7 @@ class Queue:
                 """
                 SELECT id
                   FROM jobs INDEXED BY jobs_ready
-                 WHERE state = 'ready'
+                 WHERE state = 'ready' AND queue NOT LIKE '.%'
                  ORDER BY priority DESC, id
                  LIMIT :limit
                 """,
@@ -119,11 +119,12 @@ class Queue:
         return [(row["urgency"], row["id"]) for row in rows]
 
     def _start(self, job_id: int, *, worker: str, token: str, now: datetime) -> Job | None:
-        """Start a ready job, unless it has expired or cannot be read."""
+        """Start a ready job, unless it has expired or cannot be read; one that was reserved is so no more."""
         row = self._db.row(
             f"""
             UPDATE jobs
                SET state = 'running',
+                   queue = iif(queue LIKE '.%', substr(queue, instr(substr(queue, 2), '.') + 2), queue),
                    attempt = attempt + 1,
                    token = :token,
                    worker = :worker,

@@ -83,7 +83,7 @@ def test_in_the_foreground_its_output_and_its_exit_code_are_ours(
     assert done.stderr == "[job 1 runs here; ^C cancels it]\n[job 1 failed: exit 3]\n"
     job = store.ledger.get(1)
     assert job is not None
-    assert (job.cwd, job.retries) == ("/", 0)
+    assert (job.cwd, job.retries, job.queue) == ("/", 0, "default")
 
 
 @pytest.mark.process

@@ -25,6 +25,7 @@ from jobrun.model import (
     State,
     Surroundings,
     WorkerRow,
+    reserved_queue,
 )
 from jobrun.store import Store
 from jobrun.units import from_ms
@@ -244,6 +245,17 @@ def test_a_running_job_is_not_claimed_again(store: Store) -> None:
     claim(store)
 
     assert claim(store, "w2") == []
+
+
+def test_a_job_that_is_reserved_is_claimed_by_its_group_alone_and_is_in_its_queue_then(store: Store) -> None:
+    reserved = reserved_queue("mail.out", 4711)
+    add(store, call(queue=reserved))
+
+    assert not store.queue.has_ready([])
+    assert claim(store) == claim(store, queues=("mail.out",)) == []
+    [job] = claim(store, queues=(reserved,))
+
+    assert job.queue == got(store, job.id).queue == "mail.out"
 
 
 def test_a_scheduled_job_is_not_claimed_before_it_is_promoted(store: Store) -> None:
