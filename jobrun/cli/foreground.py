@@ -28,7 +28,7 @@ _PATIENCE = timedelta(minutes=1)  # if we are killed before it begins, it is nob
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_here(path: Path, entry: Entry) -> int:
+def run_here(path: Path, entry: Entry, *, import_paths: tuple[str, ...]) -> int:
     """Run an entry as a worker would, show what it prints, and return its exit code.
 
     The first ^C cancels the job, the second leaves it to its end. There is one attempt: nobody waits
@@ -43,7 +43,7 @@ def run_here(path: Path, entry: Entry) -> int:
             job_id = entries.trigger(store, here, now=now, expires_at=now + _PATIENCE)
         render.remark(f"[job {job_id} runs here; ^C cancels it]")
         signals = Signals(_ENDING)
-        settings = Settings(path=path, workers=1, queues=(queue,), burst=True)
+        settings = Settings(path=path, workers=1, queues=(queue,), burst=True, import_paths=import_paths)
         group = fork(lambda: _serve(settings, log.fileno()), let_go=_nothing, stacks_fd=2)
         with open_store(path) as store:
             try:

@@ -87,6 +87,21 @@ def test_in_the_foreground_its_output_and_its_exit_code_are_ours(
 
 
 @pytest.mark.process
+def test_in_the_foreground_a_function_is_imported_from_where_one_says(
+    table: Write, tmp_path: Path, jobrun: Run
+) -> None:
+    file = table('[jobs.call]\ncall = "shop_of_tests:sell"\nschedule = "@manual"\n')
+    folder = tmp_path / "modules"
+    folder.mkdir(mode=0o700)
+    (folder / "shop_of_tests.py").write_text("def sell():\n    print('sold')\n", encoding="utf-8")
+
+    done = jobrun("cron", "trigger", str(file), "call", "--fg", "--path", str(folder))
+
+    assert (done.returncode, done.stdout) == (0, "sold\n")
+    assert jobrun("cron", "trigger", str(file), "call", "--path", str(folder)).returncode == 2
+
+
+@pytest.mark.process
 def test_an_interrupt_cancels_what_runs_in_the_foreground(
     table: Write, store: Store, environ: dict[str, str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 
 import typer
@@ -27,6 +28,7 @@ def trigger(  # noqa: PLR0913 -- each option is a parameter
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
     wait: options.Wait = False,
+    paths: options.ImportPaths = None,
 ) -> int:
     """Run an entry now, whatever its schedule says.
 
@@ -34,6 +36,8 @@ def trigger(  # noqa: PLR0913 -- each option is a parameter
     """
     if foreground and (quiet or as_json or wait):
         raise UsageError("--fg shows what the job prints, and takes no --quiet, --json or --wait")
+    if paths and not foreground:
+        raise UsageError("--path is for --fg; otherwise workers run the job, each with its own")
     if quiet and as_json:
         raise UsageError("--quiet and --json are two answers; choose one")
     found = {entry.name: entry for entry in table_at(file).entries}
@@ -42,7 +46,7 @@ def trigger(  # noqa: PLR0913 -- each option is a parameter
     if foreground:
         from jobrun.cli.foreground import run_here  # noqa: PLC0415 -- only here a group of workers is needed
 
-        return run_here(job_file(ctx), found[name])
+        return run_here(job_file(ctx), found[name], import_paths=tuple(map(os.fspath, paths or ())))
     with uninterrupted(), open_store(job_file(ctx), create=True) as store:
         tell_created(store)
         job_id = entries.trigger(store, found[name], now=utc_now())
