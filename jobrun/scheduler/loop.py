@@ -143,18 +143,16 @@ class Scheduler:
 
         With no room to write that down it is still to be done.
         """
-        is_first = self._timetable is None
         try:
             table = source.read()
             # What is due by now was due by the old table, and what falls due meanwhile is by the new one.
             self.take(table, now=self._serve())
+            self._announce()  # though nothing in it has changed: somebody waits for a word
         except (UsageError, Refused) as error:
             self._store.tables.problem(self._name, error.message)
             for line in (f"{error.message}; the table is kept as it was", *error.details):
                 self._log.say(line)
         self._wants_reload = False
-        if is_first:
-            self._announce()
 
     def take(self, table: Table, *, now: datetime | None = None) -> None:
         """Serve this table from now on; what is new or changed in it makes up nothing from before."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from jobrun.cron.words import TableRow
 from jobrun.errors import Busy
 from jobrun.locks.roles import Role
 from jobrun.paths import scheduler_lock
@@ -26,15 +27,23 @@ def sole_scheduler(
     name = os.fspath(table)
     role = Role(scheduler_lock(store.path, table))
     is_taken = role.try_to_take()
-    holder = store.tables.get(name)
     if not is_taken:
+        holder = _last_of(store, table)
         by = f" (pid {holder.pid})" if holder is not None else ""
         raise Busy(
             f"another scheduler{by} serves `{table}` already", hint="stop it first; `jobrun status` shows it"
         )
-    if not (is_replacement and holder is not None and holder.pid == pid):
+    stands = store.tables.get(name)
+    if not (is_replacement and stands is not None and stands.pid == pid):
         store.tables.hold(name, pid=pid, now=now)
     try:
         yield
     finally:
         role.give_up()
+
+
+def _last_of(store: Store, table: Path) -> TableRow | None:
+    """Return who came last to a table, by whichever of its names."""
+    real = os.path.realpath(table)
+    rows = [row for row in store.tables.all() if os.path.realpath(row.path) == real]
+    return max(rows, key=lambda row: row.started_at, default=None)

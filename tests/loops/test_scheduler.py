@@ -360,6 +360,13 @@ def test_a_reload_takes_all_of_a_table(begin: Callable[..., Scene]) -> None:
     assert "- removed: hourly" in log
 
 
+def test_a_reload_without_a_change_is_answered_too(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY)
+    scene.reload()
+
+    assert f"1 entry of {scene.table}; next: hourly" in scene.log.read_text()
+
+
 def test_a_table_with_an_error_is_not_taken_and_that_is_said_once(begin: Callable[..., Scene]) -> None:
     scene = begin(HOURLY)
     scene.write(HOURLY.replace("0 * * * *", "61 * * * *"))
@@ -509,13 +516,21 @@ def test_a_disk_without_room_puts_a_tick_off_and_loses_none(
     assert scene.ran() == ["10 04:00"]
 
 
-def test_there_is_one_scheduler_of_a_table_and_the_second_learns_who(begin: Callable[..., Scene]) -> None:
+@pytest.mark.parametrize("is_link", [False, True])
+def test_there_is_one_scheduler_of_a_table_and_the_second_learns_who(
+    *, is_link: bool, begin: Callable[..., Scene]
+) -> None:
     scene = begin(HOURLY)
+    again = scene.table
+    if is_link:
+        again = scene.table.with_name("link.toml")
+        again.symlink_to(scene.table)
+        scene.store.tables.hold(os.fspath(again), pid=1, now=START - timedelta(days=1))
 
     with sole_scheduler(scene.store, scene.table, pid=os.getpid(), now=START):
         pid = os.fork()
         if not pid:
-            _try_to_be_second(scene)
+            _try_to_be_second(scene, again)
         _, status = os.waitpid(pid, 0)
 
     assert os.waitstatus_to_exitcode(status) == 75
@@ -605,9 +620,9 @@ def _serve_and_die(begin: Callable[..., Scene], *, after: int) -> NoReturn:
     os._exit(0)
 
 
-def _try_to_be_second(scene: Scene) -> NoReturn:
+def _try_to_be_second(scene: Scene, table: Path) -> NoReturn:
     try:
-        with open_store(scene.path) as store, sole_scheduler(store, scene.table, pid=1, now=START):
+        with open_store(scene.path) as store, sole_scheduler(store, table, pid=1, now=START):
             os._exit(1)
     except Busy as error:
         os._exit(error.exit_code if f"(pid {os.getppid()})" in error.message else 2)
