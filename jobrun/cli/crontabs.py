@@ -43,6 +43,8 @@ def tell(result: Imported) -> None:
     """Say what was left out, and whether both run at the same times."""
     for refusal in result.refused:
         render.remark(f"{refusal.where}: not carried over: {refusal.reason}\n    {refusal.text.strip()}")
+    if not result.blocks and not result.refused:
+        render.remark("no line of it is a job")
     comparison = result.comparison
     for difference in comparison.different:
         render.remark("\n".join(_told(difference)))

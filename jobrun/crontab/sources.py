@@ -16,6 +16,7 @@ LARGEST = 1024 * 1024  # bytes
 PATIENCE_S = 10.0  # with `crontab -l`
 
 _READ_NAME = re.compile(r"[A-Za-z0-9_-]+")  # Debian's rule; backups and leftovers of packages have others
+_TABLE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*\[")  # which no line of a crontab begins with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +79,6 @@ def of_bytes(name: str, data: bytes, *, has_users: bool) -> Source:
     if len(data) > LARGEST:
         raise UsageError(f"`{name}` is larger than 1 MiB; this is no crontab")
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    if _TABLE.match(text):
+        raise UsageError(f"`{name}` is a table, not a crontab", hint="`jobrun cron check FILE` reads it")
     return Source(name=name, text=text, has_users=has_users)

@@ -50,6 +50,20 @@ def test_a_line_that_is_left_out_is_named_and_the_rest_is_printed(jobrun: Run) -
     assert list(tomllib.loads(done.stdout)["jobs"]) == ["true"]
 
 
+def test_a_table_is_told_from_a_crontab(jobrun: Run, tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_text('# Night\n\n[jobs.a]\nshell = "true"\nschedule = "@daily"\n')
+    done = jobrun("cron", "import", "jobs.toml")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("jobrun: `jobs.toml` is a table, not a crontab\n")
+
+
+def test_a_crontab_without_jobs_is_remarked_on(jobrun: Run) -> None:
+    done = jobrun("cron", "import", "-", text="# nothing here\nPATH=/bin\n")
+
+    assert (done.returncode, done.stderr) == (0, "no line of it is a job\n")
+
+
 @pytest.mark.parametrize(("words", "called"), [([], "with-l"), (["--user", ME], f"with-u-{ME}-l")])
 def test_without_a_file_crontab_is_asked(
     jobrun: Run, crontab_program: Path, words: list[str], called: str
