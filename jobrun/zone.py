@@ -8,11 +8,12 @@ import re
 from datetime import UTC, tzinfo
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 from jobrun.errors import UsageError
 
 LOCALTIME = Path("/etc/localtime")
+RULES = tuple(Path(folder) / "tzdata.zi" for folder in TZPATH)  # new whenever the zone data are
 
 _COUNTRIES = frozenset({"PRC", "ROC", "ROK"})  # which look like the abbreviations below, and are none
 _ABBREVIATION = re.compile(r"(?!UTC|UCT|GMT)[A-Z]{3,4}(?:[+-]?\d{1,2}(?:[A-Z]{3,4})?)?")

@@ -1,8 +1,8 @@
-"""The table as a file: read whole, and watched for a change."""
+"""The table as a file: read whole, and watched for a change, with all else that it depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,31 +23,39 @@ class _Look(NamedTuple):
 
 
 class Source:
-    """Where the entries come from: a table, and the host's zone that it is read in."""
+    """Where the entries come from: a table, its files of variables, and the zones that it is read in."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self._path = path
         self._environ = environ
-        self._read = self._looks()
+        self._read = _looks([path, zone.LOCALTIME, *zone.RULES])
         self._seen = self._read
         self._seen_at = 0.0
 
     def read(self) -> Table:
         """Return the table as it is now. Raises `UsageError` with all that is wrong, or `Refused`."""
-        self._read = self._seen = self._looks()
+        # A further file is looked at when it is about to be read, be it there or not.
+        self._read = self._seen = looks = _looks([self._path, zone.LOCALTIME, *zone.RULES])
         zone.forget_zones()  # the zone data may have been replaced, too
         local = zone.local_zone(self._environ.get("TZ"))
-        return read_table(self._path, local=local, local_name=str(local), environ=self._environ)
+        return read_table(
+            self._path,
+            local=local,
+            local_name=str(local),
+            environ=self._environ,
+            watch=lambda path: looks.setdefault(path, _look(path)),
+        )
 
     def has_changed(self, boottime: float) -> bool:
-        """Say whether the file is another than the one last read, and has come to rest."""
-        looks = self._looks()
+        """Say whether a file is another than the one last read, and all have come to rest."""
+        looks = _looks(self._read)
         if looks != self._seen:
             self._seen, self._seen_at = looks, boottime
         return looks != self._read and boottime - self._seen_at >= SETTLED_S
 
-    def _looks(self) -> tuple[_Look | None, ...]:
-        return (_look(self._path), _look(zone.LOCALTIME))
+
+def _looks(paths: Iterable[Path]) -> dict[Path, _Look | None]:
+    return {path: _look(path) for path in paths}
 
 
 def _look(path: Path) -> _Look | None:

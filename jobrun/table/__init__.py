@@ -18,7 +18,7 @@ from jobrun.table.entries import Host, Reader
 from jobrun.table.keys import KEYS, TOP
 from jobrun.table.problems import Problems, TableError, TooMany, unknown
 from jobrun.table.reading import read_trusted
-from jobrun.table.surroundings import Surrounder
+from jobrun.table.surroundings import Surrounder, Watch
 
 MAX_TABLE = 4 << 20  # bytes; 10,000 entries take one or two of the four MiB
 MACHINE_ID = Path("/etc/machine-id")
@@ -37,9 +37,16 @@ class Table:
     warnings: tuple[str, ...]
 
 
-def read_table(path: Path, *, local: tzinfo, local_name: str, environ: Mapping[str, str]) -> Table:
+def _nobody_watches(_: Path) -> None:
+    """Do nothing about a file that is read."""
+
+
+def read_table(
+    path: Path, *, local: tzinfo, local_name: str, environ: Mapping[str, str], watch: Watch = _nobody_watches
+) -> Table:
     """Read a table; `local` is the zone of entries that name none, `environ` the environment of the reader.
 
+    `watch` is called with each further file, just before that is read.
     Raises `TableError` with all problems, `UsageError` for a file that cannot be read, and `Refused` for one
     that others could have written.
     """
@@ -49,7 +56,7 @@ def read_table(path: Path, *, local: tzinfo, local_name: str, environ: Mapping[s
     said, skeleton = parse(path, text)
     problems = Problems(path, skeleton)
     try:
-        surrounder = Surrounder(path.absolute().parent, _shared(said, problems), environ)
+        surrounder = Surrounder(path.absolute().parent, _shared(said, problems), environ, watch)
         host = Host(zone=local, zone_name=local_name, seed=_seed())
         entries = _entries(said, Reader(host, surrounder, problems), problems)
     except TooMany:

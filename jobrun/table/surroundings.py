@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from jobrun.table.values import check_variable
 MAX_ENV_FILE = 64 * 1024
 UMASK = 0o022
 
+Watch = Callable[[Path], object]
+
 _LINE = re.compile(r"(?:export[ \t]+)?(?P<name>[^=\s]+)=(?P<value>.*)")
 _QUOTED = re.compile(r"""'(?P<plain>[^']*)'|"(?P<escaped>(?:[^"\\]|\\.)*)\"""")
 _ESCAPE = re.compile(r"\\([\"\\$`])")
@@ -25,9 +27,12 @@ _ESCAPE = re.compile(r"\\([\"\\$`])")
 class Surrounder:
     """Gives each entry its surroundings; entries that ask for the same share them."""
 
-    def __init__(self, folder: Path, shared: Mapping[str, str], environ: Mapping[str, str]) -> None:
-        """Take the folder of the table, its `[env]`, and the environment of the scheduler."""
+    def __init__(
+        self, folder: Path, shared: Mapping[str, str], environ: Mapping[str, str], watch: Watch
+    ) -> None:
+        """Take the folder of the table, its `[env]`, the environment of the scheduler, and `read_table`'s `watch`."""
         self._folder = folder
+        self._watch = watch
         self._shared = shared
         self._home, self._clean = _clean_environment(environ)
         self._files: dict[str, dict[str, str]] = {}
@@ -58,7 +63,9 @@ class Surrounder:
 
     def _of_file(self, name: str) -> dict[str, str]:
         if name not in self._files:
-            self._files[name] = read_env_file(self._folder / self._at_home(name))
+            path = self._folder / self._at_home(name)
+            self._watch(path)
+            self._files[name] = read_env_file(path)
         return self._files[name]
 
     def _at_home(self, name: str) -> str:
