@@ -69,7 +69,7 @@ class Ticks:
         return [row["id"] for row in rows]
 
     def told(self, entry: str, first: datetime, last: datetime) -> list[tuple[datetime, datetime]]:
-        """Return from when to when there are rows in a span of time, in order; of very many the newest."""
+        """Return from when to when rows tell of a span of time, in order; of very many the newest."""
         rows = self._db.rows(
             """
             SELECT at, last FROM ticks WHERE entry = :entry AND at BETWEEN :first AND :last
@@ -80,7 +80,13 @@ class Ticks:
         spans = [(instant(row["at"]), instant(row["last"])) for row in reversed(rows)]
         if len(spans) > MOST_TOLD:
             spans[0] = (first, spans[0][1])
-        return spans
+        until = self._told_until(entry, first)
+        return spans if until is None else [(first, until), *spans]
+
+    def _told_until(self, entry: str, at: datetime) -> datetime | None:
+        """Return the end of a row from before an instant that tells of it, too; None if there is none."""
+        row = self._db.row(_REACHES, {"entry": entry, "at": to_ms(at), "limit": MOST_TOLD})
+        return None if row is None or row["last"] is None else instant(row["last"])
 
     def pending(self, entry: str | None = None) -> list[Tick]:
         """Return the ticks of an entry (None: of all) that wait for the end of a job, the oldest first."""
@@ -168,8 +174,11 @@ class Ticks:
             "SELECT state FROM ticks WHERE entry = :entry AND at = :at",
             {"entry": entry, "at": to_ms(tick.at)},
         )
-        if row is None:
-            return True
+        if (
+            row is None
+        ):  # what did not run is told of once; what runs gets a row though others say it was missed
+            is_run = tick.state in (TickState.RAN, TickState.PENDING, TickState.SKIPPED)
+            return is_run or self._told_until(entry, tick.at) is None
         return row["state"] == TickState.MISSED and tick.state in (TickState.RAN, TickState.PENDING)
 
     def _add(self, job: NewJob, now: datetime) -> int:
@@ -186,6 +195,11 @@ _RECORD = """
             excluded.last, excluded.count, excluded.decided_at)
      WHERE ticks.state = 'missed' AND excluded.state IN ('ran', 'pending')
     RETURNING *
+"""
+_REACHES = """
+    SELECT max(last) AS last
+      FROM (SELECT last FROM ticks WHERE entry = :entry AND at < :at ORDER BY at DESC LIMIT :limit)
+     WHERE last >= :at
 """
 _HOLDS = """
     SELECT * FROM ticks WHERE entry = :entry AND at <= :instant AND last >= :instant ORDER BY at DESC LIMIT 1

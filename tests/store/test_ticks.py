@@ -158,6 +158,19 @@ def test_what_a_span_tells_is_found_in_order_and_of_very_many_the_newest(
     assert store.ticks.told("a", at(0), at(600)) == [(at(0), at(180)), (at(300), at(300))]
 
 
+def test_a_row_from_before_a_span_of_time_tells_of_its_first_ticks(store: Store) -> None:
+    record(store, unrun(60, last=at(600), count=10), ran(240))
+
+    assert store.ticks.told("a", at(300), at(900)) == [(at(300), at(600))]
+
+
+def test_a_tick_among_others_that_were_missed_may_run_but_is_not_missed_again(store: Store) -> None:
+    record(store, unrun(60, last=at(600), count=10))
+
+    assert store.ticks.record("a", unrun(300), now=at(300)) is None
+    assert store.ticks.record("a", ran(360), now=at(360)) is not None
+
+
 def test_ticks_are_shown_newest_first_and_those_around_an_instant(store: Store) -> None:
     record(store, ran(0), unrun(60, last=at(180), count=3), ran(240), ran(300))
     store.ticks.record("b", ran(121), now=at(0))
