@@ -26,8 +26,10 @@ def coming_in_words(table: str, timetable: Timetable, now: datetime) -> str:
     if coming is None:
         return f"{entries}; none is due by the clock"
     at, name = coming
-    wait = format_duration(max((at - now).total_seconds(), 0))
-    return f"{entries}; next: {name} in {wait} ({at.astimezone().isoformat(' ', 'seconds')})"
+    here = at.astimezone().isoformat(" ", "seconds")
+    if at <= now:
+        return f"{entries}; now: {name} (due since {here})"
+    return f"{entries}; next: {name} in {format_duration((at - now).total_seconds())} ({here})"
 
 
 def _names(names: Sequence[str]) -> str:

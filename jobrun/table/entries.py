@@ -125,8 +125,9 @@ def _unknown(name: str, value: Any, keys: Mapping[str, Key]) -> UsageError:
         )
     if name == "user":
         return UsageError("unknown key `user`", hint="all jobs run as the user who runs jobrun")
-    meant = ELSEWHERE.get(name)
-    return unknown("unknown key", name, keys, otherwise=f"did you mean `{meant}`?" if meant in keys else None)
+    if (meant := ELSEWHERE.get(name)) in keys:
+        return UsageError(f"unknown key `{name}`", hint=f"did you mean `{meant}`?")
+    return unknown("unknown key", name, keys)
 
 
 def _check_name(spot: Spot, name: str) -> None:

@@ -77,6 +77,8 @@ ELSEWHERE = {
     "tz": "timezone",
     "cron": "schedule",
     "interval": "every",
+    "second": "every",
+    "seconds": "every",
     "concurrency": "overlap",
     "environment": "env",
     "dir": "cwd",

@@ -24,10 +24,12 @@ from jobrun.lifecycle import settle
 from jobrun.log import Log
 from jobrun.model import Ending, Job, JobFilter, Outcome, State
 from jobrun.paths import side_dir
+from jobrun.scheduler.announcing import coming_in_words
 from jobrun.scheduler.loop import Scheduler
 from jobrun.scheduler.seat import sole_scheduler
 from jobrun.scheduler.settings import Settings, World
 from jobrun.scheduler.source import SETTLED_S, Source
+from jobrun.scheduler.timetable import Timetable
 from jobrun.store import Store, open_store
 from jobrun.store.database import Database
 from jobrun.wire.channel import Channel, pair
@@ -375,6 +377,17 @@ def test_a_table_with_an_error_is_not_taken_and_that_is_said_once(begin: Callabl
 
     assert scene.ran() == ["10 04:00"]
     assert scene.log.read_text().count("kept as it was") == 1
+
+
+def test_what_fell_due_before_the_start_is_not_announced_as_to_come(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY)
+    entries = {entry.name: entry for entry in scene.source.read().entries}
+    timetable = Timetable(entries, {row.name: row for row in scene.store.entries.rows()})
+
+    told = coming_in_words("jobs.toml", timetable, START + timedelta(minutes=90))
+
+    due = (START + timedelta(hours=1)).astimezone().isoformat(" ", "seconds")
+    assert told == f"1 entry of jobs.toml; now: hourly (due since {due})"
 
 
 def test_a_table_of_which_nothing_is_left_is_not_taken(begin: Callable[..., Scene]) -> None:

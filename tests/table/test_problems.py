@@ -171,6 +171,7 @@ def test_a_bad_value_is_refused_with_its_reason(lines: str, told: str, problems:
         ("env = ['A']", "1: env: must be a table of texts, not a list"),
         ("defaults = 1", "1: defaults: must be a table"),
         ("[backup]\nshell='x'\nevery='1h'", "1: backup: unknown key `backup`; a job begins with [jobs.NAME]"),
+        ("[jobs.a]\nshell='x'\nsecond='*/10'\nevery='1h'", "3: jobs.a.second: unknown key `second`; did you mean `every`?"),
         ("[jobs.a]\nshell='x'\nevery='1h'\ntz='UTC'", "4: jobs.a.tz: unknown key `tz`; did you mean `timezone`?"),
         ("[jobs.a]\nshell='x'\ncron='@daily'", "3: jobs.a.cron: unknown key `cron`; did you mean `schedule`?"),
         ("[defaults]\ncron='@daily'", "2: defaults.cron: unknown key `cron`"),
