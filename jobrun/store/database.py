@@ -190,7 +190,15 @@ def translated(error: sqlite3.Error, path: Path) -> JobrunError | sqlite3.Error:
             f"`{path}` is damaged or no job file; nothing was changed", hint="restore it from a backup"
         )
     if name.startswith("SQLITE_READONLY"):
-        return JobFileUnusable(f"`{path}` cannot be written; nothing was changed")
+        return _unwritable(path)
     if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")):
         return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
     return error
+
+
+def _unwritable(path: Path) -> JobFileUnusable:
+    """Name what may not be written: SQLite makes the files beside a job file with its mode at that time."""
+    files = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")]
+    barred = [file for file in files if file.exists() and not os.access(file, os.W_OK)]
+    hint = f"chmod u+w {' '.join(map(os.fspath, barred))}" if barred else None
+    return JobFileUnusable(f"`{(barred or files)[0]}` cannot be written; nothing was changed", hint=hint)

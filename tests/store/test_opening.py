@@ -317,6 +317,26 @@ def test_a_file_that_may_only_be_read_says_so_when_written_to(open_folder: Path)
     assert told == f"JobFileUnusable: cannot write to `{path}`: no permission, or a read-only disk"
 
 
+def test_files_beside_it_that_stayed_read_only_are_named(open_folder: Path) -> None:
+    path = open_folder / "jobs.db"
+    open_store(path, create=True).close()
+    for each in [open_folder, *open_folder.rglob("*")]:
+        os.chown(each, NOBODY, NOBODY)
+    path.chmod(0o400)
+    as_nobody(lambda: open_store(path).ledger.get(1))  # it makes them, and does not close the file
+    path.chmod(0o600)
+
+    def act() -> None:
+        try:
+            open_store(path).orders.cancel(1, now=NOW)
+        except JobrunError as error:
+            raise LookupError(f"{error.message}; {error.hint}") from None
+
+    assert as_nobody(act) == (
+        f"LookupError: `{path}-wal` cannot be written; nothing was changed; chmod u+w {path}-wal {path}-shm"
+    )
+
+
 def test_what_root_makes_beside_the_file_of_another_user_is_that_users(open_folder: Path) -> None:
     path = open_folder / "jobs.db"
     open_store(path, create=True).close()
