@@ -333,7 +333,7 @@ def test_files_beside_it_that_stayed_read_only_are_named(open_folder: Path) -> N
             raise LookupError(f"{error.message}; {error.hint}") from None
 
     assert as_nobody(act) == (
-        f"LookupError: `{path}-wal` cannot be written; nothing was changed; chmod u+w {path}-wal {path}-shm"
+        f"LookupError: `{path}-shm` cannot be written; nothing was changed; chmod u+w {path}-shm"
     )
 
 
