@@ -13,6 +13,7 @@ from jobrun.cron.english import WEEKDAYS, explain, spans
 from jobrun.cron.ranges import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field, numbers_of
 from jobrun.cron.shifts import effect_of
 from jobrun.cron.words import Dst, Entry, Expression
+from jobrun.model import Kind
 
 LOOKS_AHEAD = timedelta(days=365)
 MOST_NAMES = 3  # of entries that start together
@@ -31,9 +32,12 @@ class Remark:
 def lint(entries: Sequence[Entry], *, now: datetime) -> list[Remark]:
     """Remark on how entries are spelt, on those that start together, and on changes of the clocks.
 
-    Changes are looked for in the year after `now`. What is not enabled, or not written in five fields, is
-    passed over.
+    Changes are looked for in the year after `now`. What is not enabled is passed over, and of what is not
+    written in five fields the schedule.
     """
+    remarks = [
+        Remark(entry=entry.name, line=entry.line, text=text) for entry in entries for text in _of_task(entry)
+    ]
     cron = [(entry, entry.schedule) for entry in entries if isinstance(entry.schedule, Expression)]
     cron = [(entry, expression) for entry, expression in cron if entry.is_enabled]
     since = now.astimezone(UTC)
@@ -41,7 +45,6 @@ def lint(entries: Sequence[Entry], *, now: datetime) -> list[Remark]:
         zone: [*changes(zone, since, since + LOOKS_AHEAD)] for zone in {entry.zone for entry, _ in cron}
     }
     beside = _together(cron)
-    remarks = []
     for entry, expression in cron:
         texts = [*_spelling(expression)]
         if entry.name in beside:
@@ -50,6 +53,19 @@ def lint(entries: Sequence[Entry], *, now: datetime) -> list[Remark]:
         texts += [effect for effect in effects if effect]
         remarks += [Remark(entry=entry.name, line=entry.line, text=text) for text in texts]
     return remarks
+
+
+def _of_task(entry: Entry) -> Iterator[str]:
+    """Yield what a shell would do with a task that has none, and what is left of a crontab in it."""
+    if not entry.is_enabled:
+        return
+    program = str(entry.args[0]) if entry.kind is Kind.COMMAND and entry.args else ""
+    if program != "".join(program.split()):
+        yield f"the program is `{program[:64]}`, blanks and all: each word is a text of its own, or use `shell`"
+    elif program.startswith(("~", "$")):
+        yield f"the program is `{program[:64]}` as it stands: only `shell` expands it"
+    if entry.kind is Kind.SHELL and r"\%" in entry.task:
+        yield r"`\%` is for crontabs: here `%` stands for itself"
 
 
 def _together(cron: Sequence[tuple[Entry, Expression]]) -> dict[str, str]:

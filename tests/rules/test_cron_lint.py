@@ -10,6 +10,7 @@ import pytest
 
 from jobrun.cron.lint import Remark, lint
 from jobrun.cron.words import Dst, Entry
+from jobrun.model import Kind
 from tests.rules.entries import entry
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -96,6 +97,27 @@ def test_a_run_that_the_clocks_will_move_or_skip_is_told_with_its_date(
     schedule: str, zone: str, dst: Dst, expected: list[str]
 ) -> None:
     assert remarks(schedule, zone, dst=dst) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ls -l /tmp",), "the program is `ls -l /tmp`, blanks and all: each word is a text of its own, or use `shell`"),
+        (("~/bin/x", "a"), "the program is `~/bin/x` as it stands: only `shell` expands it"),
+        (("$HOME/x",), "the program is `$HOME/x` as it stands: only `shell` expands it"),
+        (("ls", "-l /tmp", "$x", "~"), None),
+    ],
+)  # fmt: skip
+def test_a_command_that_only_a_shell_would_understand_is_remarked_on(
+    words: tuple[str, ...], told: str | None
+) -> None:
+    assert remarks("@manual", kind=Kind.COMMAND, args=words) == ([told] if told else [])
+    assert remarks("@manual", kind=Kind.COMMAND, args=words, is_enabled=False) == []
+
+
+def test_the_percent_sign_of_a_crontab_is_remarked_on() -> None:
+    assert remarks("@daily", task=r"date +\%F") == [r"`\%` is for crontabs: here `%` stands for itself"]
+    assert remarks("@daily", task="date +%F") == []
 
 
 def test_entries_that_always_start_together_are_told_once_for_the_group() -> None:
