@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from jobrun.actions.entries import Coming
@@ -11,6 +11,7 @@ from jobrun.cli.place import table_at
 from jobrun.cron.words import Entry, EntryRow
 from jobrun.errors import JobrunError
 
+_INSTANT = timedelta(milliseconds=1)  # the store knows nothing finer
 MOST = 1000  # entries whose times are computed for a glance; of more, one is due in a moment
 
 
@@ -26,9 +27,19 @@ def next_run(table: str, rows: Sequence[EntryRow], now: datetime) -> Coming | No
     if len(rows) > MOST:
         return None
     known = {row.name: row for row in rows if row.removed_at is None}
-    entries = [entry for entry in _entries(table) if entry.is_enabled and entry.name in known]
-    runs = coming(entries, known, now)
-    return next((run for run in runs if not known[run.entry.name].is_paused_at(run.occurrence.at)), None)
+    by_start: dict[datetime, list[Entry]] = {}
+    for entry in _entries(table):
+        if entry.is_enabled and entry.name in known and (start := _start(known[entry.name], now)) is not None:
+            by_start.setdefault(start, []).append(entry)
+    firsts = [next(coming(group, known, start), None) for start, group in by_start.items()]
+    return min(filter(None, firsts), key=lambda run: run.occurrence.at, default=None)
+
+
+def _start(row: EntryRow, now: datetime) -> datetime | None:
+    """Return the instant after which an entry runs; None if it rests until somebody resumes it."""
+    if not row.is_paused_at(now):
+        return now
+    return None if row.paused_until is None else row.paused_until - _INSTANT
 
 
 def _entries(table: str) -> Sequence[Entry]:

@@ -162,3 +162,19 @@ def test_a_table_has_a_line_with_who_serves_it_and_what_comes(
         "scheduler_pid": 4711,
         "problem": None,
     }
+
+
+def test_an_entry_that_rests_has_its_next_run_after_its_rest_or_none(
+    store: Store, table: Callable[..., Path], load: Callable[..., None], jobrun: Run, jobrun_json: RunJson
+) -> None:
+    file = table('[jobs.a]\nshell = "true"\nevery = "2s"\n')
+    now = datetime.now(UTC)
+    load(file, now=now)
+    store.tables.hold(str(file), pid=4711, now=now)
+
+    with locks.taken(scheduler_lock(store.path, file)):
+        store.entries.pause("a", until=None, now=now)
+        assert jobrun("status").stdout.splitlines()[1].endswith("(scheduler pid 4711); paused: a")
+        assert jobrun_json("why", "a")["next_at"] is None
+        store.entries.pause("a", until=now + timedelta(days=2999.5), now=now)
+        assert jobrun("status").stdout.splitlines()[1].partition("; next: ")[2].startswith("a in 2999d")
