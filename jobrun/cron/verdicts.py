@@ -69,7 +69,7 @@ def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
         return replace(older, state=TickState.DISABLED)
     if row.is_paused_at(older.at) and row.is_paused_at(older.last or older.at):
         return replace(older, state=TickState.PAUSED)
-    return replace(older, reason="no scheduler ran, and it was too late afterwards")
+    return replace(older, reason="no scheduler served it in time")
 
 
 def _withheld(entry: Entry, tick: Occurrence, row: EntryRow) -> NewTick | None:
