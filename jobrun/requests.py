@@ -17,6 +17,7 @@ from jobrun.payload import check_payload, refuse_above_limit
 from jobrun.units import MAX_DURATION_S, format_duration, format_size
 
 MAX_TARGET = 255
+MAX_NAME = 64
 MAX_KEY = 255
 MAX_TAGS = 32
 MAX_WORD = 128 * 1024 - 1  # bytes; the kernel starts no program with a longer argument
@@ -87,6 +88,8 @@ def check_name(what: str, text: str) -> None:
     if not isinstance(text, str) or _NAME.fullmatch(text) is None:
         shown = text if len(str(text)) <= MAX_TARGET else f"{text[:20]}…"
         hint = "1 to 64 of A-Z a-z 0-9 . _ - (not first: . or -)"
+        if isinstance(text, str) and len(text) > MAX_NAME:
+            hint = f"it has {len(text)} characters, and {MAX_NAME} are the most"
         raise UsageError(f"bad {what} `{shown}`", hint=hint)
 
 

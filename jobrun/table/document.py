@@ -48,9 +48,11 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], Skeleton]:
 
 def _faults(said: str, text: str, skeleton: Skeleton) -> list[tuple[int, str]]:
     if said.startswith(_TWICE) and skeleton.twice:
+        heads = {place for place, _, _ in skeleton.twice}
         return [
             (second, f" {'.'.join(place)}: stands here again, after line {first}")
             for place, first, second in skeleton.twice
+            if not any(place[:length] in heads for length in range(1, len(place)))  # told with its head
         ]
     found = _SAID.fullmatch(said)
     if found is None:

@@ -162,6 +162,7 @@ def test_a_bad_value_is_refused_with_its_reason(lines: str, told: str, problems:
         ("[jobs.a]\nevery='1h'", "1: jobs.a: has no `call` or `shell` or `command`; one of them is needed"),
         ("[jobs.a]\nshell='x'", "1: jobs.a: has no `schedule` or `every`; one of them is needed"),
         ("[jobs.a]\nshell='x'\nevery='1h'\nschedule='@daily'", "1: jobs.a: has both `schedule` and `every`; keep one"),
+        (f"[jobs.{'a' * 65}]\nshell='x'\nevery='1h'", f"1: jobs.{'a' * 65}: bad name `{'a' * 65}`; it has 65 characters"),
         ("[jobs.123]\nshell='x'\nevery='1h'", "1: jobs.123: bad name `123`; digits alone are the id of a job"),
         ("\n[jobs.' a']\nshell='x'\nevery='1h'", '2: jobs." a": bad name ` a`; 1 to 64 of'),
         ("[jobs.web.backup]\nshell='x'\nevery='1h'", '1: jobs.web.backup: unknown key `backup`; a name with a dot stands in quotes, as [jobs."web.backup"]'),
@@ -212,12 +213,18 @@ def test_a_syntax_error_is_told_with_its_place(text: str, told: str, problems: P
 
 
 def test_both_lines_are_named_of_everything_that_stands_twice(problems: Problems) -> None:
-    text = "[jobs.a]\nx = '''\n[jobs.a]\n'''\ny = [\n1,\n]\ny = 2\n[jobs.'a']\n[[k]]\nz = 1\n[[k]]\nz = 1\n"
+    text = "[jobs.a]\nx = '''\n[jobs.b]\n'''\ny = [\n1,\n]\ny = 2\n[jobs.b]\n[jobs.'b']\n[[k]]\nz = 1\n[[k]]\nz = 1\n"
 
     assert problems(text) == [
         "8: jobs.a.y: stands here again, after line 5",
-        "9: jobs.a: stands here again, after line 1",
+        "10: jobs.b: stands here again, after line 9",
     ]
+
+
+def test_of_a_job_that_stands_twice_its_keys_are_not_told_again(problems: Problems) -> None:
+    job = "[jobs.a]\nshell = 'true'\nevery = '1h'\n"
+
+    assert problems(job + job) == ["4: jobs.a: stands here again, after line 1"]
 
 
 def test_after_fifty_problems_nobody_looks_further(problems: Problems) -> None:
