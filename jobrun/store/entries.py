@@ -218,7 +218,7 @@ def _refuse_second_table(name: str, table: str, other: str) -> None:
             f"entry `{name}` is in `{other}` already",
             hint=f"both are one file: say `{other}`"
             if _is_same_file(table, other)
-            else "rename one of them; names are unique in a job file",
+            else f"rename one of them, or remove `{other}` if this table is its heir",
         )
 
 
