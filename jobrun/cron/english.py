@@ -15,6 +15,7 @@ MONTHS = (
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MOST_TIMES = 6  # times of day that are told one by one
 _OF_THE_MONTH = " of the month"
+_EITHER = " and also on "
 FEWEST_STEPS = 4  # of a regular list that is told by its step
 
 _SPECIALS = {
@@ -35,8 +36,8 @@ def explain(schedule: Schedule) -> str:
     if isinstance(schedule, Every):
         return f"every {_duration(schedule.interval_s)}"
     times, days, months = _times(schedule), _days(schedule.days), spans(schedule.months, _month, " to ")
-    if days.endswith(_OF_THE_MONTH) and len(schedule.months) < 12:
-        return f"{times} {days.removesuffix(_OF_THE_MONTH)} of {months}"
+    if len(schedule.months) < 12 and _OF_THE_MONTH in days and _EITHER not in days:
+        return f"{times} {days.replace(_OF_THE_MONTH, f' of {months}')}"
     if not days and times.startswith("at ") and "hour" not in times:
         days = "every day"
     when = "" if len(schedule.months) == 12 else f"in {months}"
@@ -93,7 +94,7 @@ def _days(rule: DayRule) -> str:
         return f"on {dates}" if dates else "" if is_any_weekday else f"on {_weekdays(rule, 'and')}"
     if not dates or is_any_weekday:
         return ""
-    return f"on {dates} and also on {_weekdays(rule, 'and')}"
+    return f"on {dates}{_EITHER}{_weekdays(rule, 'and')}"
 
 
 def _dates(rule: DayRule) -> str:
