@@ -17,6 +17,7 @@ from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Ove
 LATE_S = 60.0  # a tick that is served later than this was missed: crond looks once a minute
 MOST_CAUGHT_UP = 100
 _DEFAULT_WINDOW_S = 3600.0
+_CHANGED = "no scheduler served it before its entry was changed"
 _CATCHUP_S = 10.0  # what is served later than this is told so
 
 
@@ -69,6 +70,8 @@ def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
         return replace(older, state=TickState.DISABLED)
     if row.is_paused_at(older.at) and row.is_paused_at(older.last or older.at):
         return replace(older, state=TickState.PAUSED)
+    if (older.last or older.at) < row.since:
+        return replace(older, reason=_CHANGED)
     return replace(older, reason="no scheduler served it in time")
 
 
@@ -77,6 +80,8 @@ def _withheld(entry: Entry, tick: Occurrence, row: EntryRow) -> NewTick | None:
         return _tick(tick, TickState.DISABLED)
     if row.is_paused_at(tick.at):
         return _tick(tick, TickState.PAUSED)
+    if tick.at < row.since:
+        return replace(_tick(tick, TickState.MISSED), reason=_CHANGED)
     return None
 
 

@@ -177,7 +177,7 @@ class EntryRow:
     schedule_text: str
     zone_name: str
     digest: str  # changes when anything of the entry does
-    since: datetime  # no tick at or before this instant is made up
+    since: datetime  # no tick before this instant is made up
     done_until: datetime  # every tick at or before this instant is decided
     anchor: datetime  # from which an interval is counted
     boot_id: str  # of the last boot that the entry has seen

@@ -44,7 +44,8 @@ class Entries:
     def load(self, table: str, specs: Sequence[EntrySpec], *, boot_id: str, now: datetime) -> Changes:
         """Make the entries of a table those given, in one commit, and return what that changed.
 
-        A new or changed entry makes up no tick from before `now`, and has seen the boot of `boot_id`.
+        A new or changed entry makes up no tick from before `now`, and has seen the boot of `boot_id`. One
+        that keeps its times has yet to tell of those since it was last served.
         Raises `UsageError`, changing nothing, when another table has an entry of the same name.
         """
         if (plan := self._plan(table, specs)).is_empty:
@@ -123,7 +124,12 @@ class Entries:
         """
         with self._db.write():
             self._db.change(
-                "UPDATE entries SET done_until = :now WHERE table_path = :table AND done_until > :now",
+                """
+                UPDATE entries
+                   SET done_until = min(done_until, :now),
+                       since = min(since, :now)
+                 WHERE table_path = :table AND (done_until > :now OR since > :now)
+                """,
                 {"table": table, "now": to_ms(now)},
             )
 
@@ -251,7 +257,7 @@ _ADD = """
 """
 _CHANGE = """
     UPDATE entries
-       SET done_until = :now,
+       SET done_until = iif(schedule_digest = :schedule_digest, done_until, :now),
            since = :now,
            anchor = iif(schedule_digest = :schedule_digest, anchor, :now),
            boot_id = iif(schedule_digest = :schedule_digest, boot_id, :boot_id),

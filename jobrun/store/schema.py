@@ -128,7 +128,7 @@ CREATE INDEX jobs_by_environment ON jobs (environment) WHERE environment IS NOT 
 CREATE TABLE entries (
     name            TEXT    PRIMARY KEY,
     done_until      INTEGER NOT NULL,                  -- every tick at or before this instant is decided
-    since           INTEGER NOT NULL,                  -- no tick at or before this instant is made up
+    since           INTEGER NOT NULL,                  -- no tick before this instant is made up
     anchor          INTEGER NOT NULL,                  -- from which an interval is counted
     boot_id         TEXT    NOT NULL,                  -- of the last boot that it has seen
     is_enabled      INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),

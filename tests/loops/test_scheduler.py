@@ -193,6 +193,20 @@ def test_what_came_while_nobody_was_there_is_missed_and_the_newest_is_made_up(
     assert job.terms.is_catchup
 
 
+def test_an_entry_edited_while_nobody_was_there_still_tells_what_it_missed(
+    begin: Callable[..., Scene],
+) -> None:
+    begin(HOURLY).clock.pass_(timedelta(hours=10, minutes=5))
+
+    scene = begin(HOURLY + 'description = "edited"\ncatchup = "all"\n')
+    scene.step()
+
+    older, newest = scene.ticks("hourly")
+    assert (older.state, older.count, older.last.hour) == (TickState.MISSED, 9, 12)
+    assert (newest.state, newest.at.hour) == (TickState.MISSED, 13)
+    assert scene.jobs() == []
+
+
 @pytest.mark.parametrize(
     "step",
     [

@@ -30,7 +30,7 @@ def row(**changes: object) -> EntryRow:
         schedule_text="",
         zone_name="UTC",
         digest="",
-        since=NIGHT,
+        since=NIGHT - DAY,
         done_until=NIGHT,
         anchor=NIGHT,
         boot_id="",
@@ -124,6 +124,18 @@ def test_a_daily_run_is_made_up_for_an_hour_at_most() -> None:
 
     assert told(verdicts(daily, since=NIGHT - DAY, now=NIGHT + 59 * MINUTE)) == [("03:00", RAN)]
     assert told(verdicts(daily, since=NIGHT - DAY, now=NIGHT + 61 * MINUTE)) == [("03:00", MISSED)]
+
+
+def test_what_came_before_an_entry_was_changed_is_told_of_and_not_made_up() -> None:
+    changed_at = NIGHT + 2 * HOUR + 30 * MINUTE
+    it = entry(catchup=Catchup.ALL, catchup_window_s=4 * 3600.0)
+
+    now = NIGHT + 3 * HOUR + 5 * MINUTE
+
+    found = decide(it, due(it, since=NIGHT, now=now), Situation(now=now, row=row(since=changed_at)))
+
+    assert told(found) == [("04:00", MISSED), ("05:00", MISSED), ("06:00", RAN)]
+    assert {tick.reason for tick in found[:2]} == {"no scheduler served it before its entry was changed"}
 
 
 def test_one_run_stands_for_all_that_were_missed() -> None:

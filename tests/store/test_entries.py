@@ -99,8 +99,8 @@ def test_a_changed_entry_goes_on_counting_only_if_its_schedule_is_the_same(
     assert load(store, changed, spec("b"), boot_id="b2", now=10) == Changes(changed=("a",))
 
     row = got(store, "a")
-    assert (row.since, row.done_until, row.is_enabled, row.digest) == (at(10), at(10), False, "e")
-    assert (row.anchor, row.boot_id) == (anchor, boot_id)
+    assert (row.since, row.is_enabled, row.digest) == (at(10), False, "e")
+    assert (row.anchor, row.done_until, row.boot_id) == (anchor, anchor, boot_id)
     assert (row.paused_at, row.failed_runs) == (at(2), 1)
 
 
