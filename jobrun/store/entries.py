@@ -45,7 +45,9 @@ class Entries:
         """Make the entries of a table those given, in one commit, and return what that changed.
 
         A new or changed entry makes up no tick from before `now`, and has seen the boot of `boot_id`. One
-        that keeps its times has yet to tell of those since it was last served.
+        that keeps its times has yet to tell of those since it was last served. One that comes back is new,
+        but for its rest: who paused it still means that.
+
         Raises `UsageError`, changing nothing, when another table has an entry of the same name.
         """
         if (plan := self._plan(table, specs)).is_empty:
@@ -250,10 +252,27 @@ def _columns(spec: EntrySpec) -> dict[str, Any]:
 
 
 _ADD = """
-    INSERT OR REPLACE INTO entries (name, done_until, since, anchor, boot_id, is_enabled, table_path, schedule,
-                                    zone, digest, schedule_digest, on_failure, on_recovery)
+    INSERT INTO entries (name, done_until, since, anchor, boot_id, is_enabled, table_path, schedule,
+                         zone, digest, schedule_digest, on_failure, on_recovery)
     VALUES (:name, :now, :now, :now, :boot_id, :is_enabled, :table, :schedule,
             :zone, :digest, :schedule_digest, :on_failure, :on_recovery)
+    ON CONFLICT (name) DO UPDATE
+       SET done_until = :now,
+           since = :now,
+           anchor = :now,
+           boot_id = :boot_id,
+           is_enabled = :is_enabled,
+           removed_at = NULL,
+           failing_since = NULL,
+           failed_runs = 0,
+           last_success_at = NULL,
+           table_path = :table,
+           schedule = :schedule,
+           zone = :zone,
+           digest = :digest,
+           schedule_digest = :schedule_digest,
+           on_failure = :on_failure,
+           on_recovery = :on_recovery
 """
 _CHANGE = """
     UPDATE entries

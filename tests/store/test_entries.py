@@ -121,6 +121,17 @@ def test_an_entry_that_is_gone_is_still_known_and_comes_back_as_a_new_one(store:
     assert (row.since, row.anchor, row.removed_at, row.failing_since) == (at(20), at(20), None, None)
 
 
+def test_an_entry_that_comes_back_rests_still(store: Store) -> None:
+    load(store, spec("a"))
+    store.entries.pause("a", until=at(99), now=at(1))
+    load(store, now=10)
+
+    load(store, spec("a"), now=20)
+
+    row = got(store, "a")
+    assert (row.paused_at, row.paused_until) == (at(1), at(99))
+
+
 def test_a_table_by_another_name_is_told_to_be_the_same(store: Store, tmp_path: Path) -> None:
     first, second = tmp_path / "first.toml", tmp_path / "second.toml"
     first.touch()
