@@ -13,9 +13,9 @@ from jobrun.errors import UsageError
 
 MAX_DURATION_S = 100 * 366 * 86400.0
 DURATION_HINT = "forms: 90s, 5m, 2h, 1d, 1h30m"
+MILLISECOND = timedelta(milliseconds=1)  # the store knows nothing finer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _DURATION = re.compile(
     r"(?=[0-9])(?:([0-9]{1,9})d ?)?(?:([0-9]{1,9})h ?)?(?:([0-9]{1,9})m ?)?"
     r"(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s)?(?<! )"
@@ -88,7 +88,7 @@ def format_size(size: int) -> str:
 
 def to_ms(instant: datetime) -> int:
     """Return the milliseconds since 1970 UTC of an aware datetime; what is finer is cut."""
-    return (instant - _EPOCH) // _MILLISECOND
+    return (instant - _EPOCH) // MILLISECOND
 
 
 def from_ms(milliseconds: int) -> datetime:

@@ -12,8 +12,7 @@ from jobrun.cron.jobs import job_of
 from jobrun.cron.words import Entry, EntryRow, NewTick, Occurrence, Overlap, TickState
 from jobrun.errors import NotDone
 from jobrun.store import Store
-
-_MS = 1000  # microseconds
+from jobrun.units import MILLISECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ def trigger(store: Store, entry: Entry, *, now: datetime, expires_at: datetime |
     """
     job = replace(job_of(entry, at=None, run_at=now), expires_at=expires_at)
     # A schedule falls due at whole seconds, and a tick of a person must not take its place.
-    at = now.replace(microsecond=max(now.microsecond // _MS, 1) * _MS)
+    at = max(now, now.replace(microsecond=0) + MILLISECOND)
     asked = NewTick(at=at, state=TickState.RAN, job=job, reason="triggered by a person")
     with store.group():
         live = store.ticks.live_jobs(entry.name, now=now)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from jobrun.actions.entries import Coming
 from jobrun.cli.place import table_at
 from jobrun.cron.words import Entry, EntryRow
 from jobrun.errors import JobrunError
+from jobrun.units import MILLISECOND
 
-_INSTANT = timedelta(milliseconds=1)  # the store knows nothing finer
 MOST = 1000  # entries whose times are computed for a glance; of more, one is due in a moment
 
 
@@ -39,7 +39,7 @@ def _start(row: EntryRow, now: datetime) -> datetime | None:
     """Return the instant after which an entry runs; None if it rests until somebody resumes it."""
     if not row.is_paused_at(now):
         return now
-    return None if row.paused_until is None else row.paused_until - _INSTANT
+    return None if row.paused_until is None else row.paused_until - MILLISECOND
 
 
 def _entries(table: str) -> Sequence[Entry]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jobrun.cron.words import NewTick, Occurrence, TickState
+from jobrun.units import MILLISECOND
 
 MOST_STEPS = 200  # occurrences that are walked through at a time
 MOST_COUNTED = 100
-_INSTANT = timedelta(milliseconds=1)  # the store knows nothing finer
 
 After = Callable[[datetime], Iterator[Occurrence]]  # the occurrences strictly after an instant, in order
 
@@ -40,16 +40,16 @@ def due_ticks(
     edge = now - timedelta(seconds=window(interval_s))
     if first.at >= edge and coming[-1].at > now:  # one tick, as ever while a scheduler runs
         return Due(recent=(first,), interval_s=interval_s)
-    recent = _newest(after, max(since, edge - _INSTANT), now)
-    older_until = recent[0].at if recent else now + _INSTANT
+    recent = _newest(after, max(since, edge - MILLISECOND), now)
+    older_until = recent[0].at if recent else now + MILLISECOND
     older = (_older(after, since, first, older_until),) if first.at < older_until else ()
     return Due(recent=recent, older=older, interval_s=interval_s)
 
 
 def between(after: After, older: NewTick, told: Iterable[tuple[datetime, datetime]]) -> Iterator[NewTick]:
     """Yield rows for those of older ticks that lie in none of the spans `told`, which are in order."""
-    begin = older.at - _INSTANT
-    end = (older.last or older.at) + _INSTANT
+    begin = older.at - MILLISECOND
+    end = (older.last or older.at) + MILLISECOND
     for first_told, last_told in (*told, (end, end)):
         first = next(after(begin), None)
         if first is not None and first.at < first_told:
@@ -80,6 +80,6 @@ def _older(after: After, since: datetime, first: Occurrence, until: datetime) ->
         at=first.at,
         state=TickState.MISSED,
         moved_from=first.moved_from,
-        last=walked[-1].at if is_counted else until - _INSTANT,
+        last=walked[-1].at if is_counted else until - MILLISECOND,
         count=len(walked) if is_counted else None,
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from jobrun.cron.fields import parse_expression
 from jobrun.cron.words import Every, Schedule, Special
 from jobrun.errors import UsageError
-from jobrun.units import parse_duration
+from jobrun.units import MILLISECOND, parse_duration
 
 ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -48,6 +48,6 @@ def _every(text: str, duration: str) -> Every:
     seconds = parse_duration(duration)
     if seconds < SHORTEST_S:
         raise UsageError(f"schedule `{text}` is shorter than a second")
-    if timedelta(seconds=seconds) % timedelta(milliseconds=1):
+    if timedelta(seconds=seconds) % MILLISECOND:
         raise UsageError(f"schedule `{text}` is finer than a millisecond")
     return Every(interval_s=seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from jobrun.cli.safe import safe_line
 from jobrun.cron.words import Entry, Special
 from jobrun.errors import UsageError
 from jobrun.model import Kind
+from jobrun.units import MILLISECOND
 
 SHOWN = 10  # runs that `next` shows unless told otherwise
 EXPLAINED = 5
@@ -27,7 +28,6 @@ _DRAWN = re.compile(r"(?<![A-Z])H(?![A-Z])", re.IGNORECASE)
 _NAMELESS = Entry(
     name="", kind=Kind.SHELL, task="", schedule=Special.MANUAL, schedule_text="", zone=UTC, zone_name=""
 )
-_MOMENT = timedelta(milliseconds=1)
 
 
 def check(
@@ -81,7 +81,7 @@ def next_(  # noqa: PLR0913 -- each option is a parameter
 
     entries = _chosen(table_at(file).entries, names or (), file)
     now = utc_now()
-    after = now if start is None else start - _MOMENT  # a run at WHEN itself is meant, too
+    after = now if start is None else start - MILLISECOND  # a run at WHEN itself is meant, too
     found = list(islice(coming(entries, known_entries(ctx), after), rows or SHOWN))
     if as_json:
         render.line(jsonout.array([jsonviews.coming_object(each, zone()) for each in found]))
