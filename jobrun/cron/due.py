@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,16 +19,14 @@ After = Callable[[datetime], Iterator[Occurrence]]  # the occurrences strictly a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """Due ticks: the recent ones, and what is older as few rows; `interval_s` is the time to the next tick."""
+    """Due ticks: the recent ones, and what is older as few rows."""
 
     recent: tuple[Occurrence, ...] = ()
     older: tuple[NewTick, ...] = ()
-    interval_s: float | None = None
+    interval_s: float = math.inf  # to the next tick, if there is one
 
 
-def due_ticks(
-    after: After, *, since: datetime, now: datetime, window: Callable[[float | None], float]
-) -> Due:
+def due_ticks(after: After, *, since: datetime, now: datetime, window: Callable[[float], float]) -> Due:
     """Return the ticks in (`since`, `now`].
 
     `window(interval_s)` says for how many seconds after its time a tick is recent.
@@ -57,8 +56,8 @@ def between(after: After, older: NewTick, told: Iterable[tuple[datetime, datetim
         begin = max(begin, last_told)
 
 
-def _interval_s(two: Sequence[Occurrence]) -> float | None:
-    return (two[1].at - two[0].at).total_seconds() if len(two) == 2 else None
+def _interval_s(two: Sequence[Occurrence]) -> float:
+    return (two[1].at - two[0].at).total_seconds() if len(two) == 2 else math.inf
 
 
 def _newest(after: After, begin: datetime, now: datetime) -> tuple[Occurrence, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -39,21 +38,21 @@ def job_of(entry: Entry, *, at: datetime | None, run_at: datetime | None, is_cat
     )
 
 
-def delay(entry: Entry, at: datetime, *, interval_s: float | None) -> timedelta:
+def delay(entry: Entry, at: datetime, *, interval_s: float) -> timedelta:
     """Return the jitter of a tick: the same for a tick whenever it is asked, another for the next.
 
     At most half the interval to the next tick, so that no tick overtakes its successor.
     """
-    most_s = min(entry.jitter_s, entry.jitter_s if interval_s is None else interval_s / 2)
+    most_s = min(entry.jitter_s, interval_s / 2)
     return timedelta(milliseconds=round(most_s * 1000 * _share(entry.seed, entry.name, to_ms(at))))
 
 
-def catchup_delay(entry: Entry, *, window_s: float, interval_s: float | None) -> timedelta:
+def catchup_delay(entry: Entry, *, window_s: float, interval_s: float) -> timedelta:
     """Return how long what is made up waits, so that a host that wakes up is not flooded.
 
     At most a quarter of the interval to the next tick, which should not find it in its way.
     """
-    most_s = min(CATCHUP_SPREAD_S, window_s / 4, math.inf if interval_s is None else interval_s / 4)
+    most_s = min(CATCHUP_SPREAD_S, window_s / 4, interval_s / 4)
     return timedelta(milliseconds=round(most_s * 1000 * _share(entry.seed, entry.name, "catch-up")))
 
 

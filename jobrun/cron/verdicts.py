@@ -16,7 +16,7 @@ from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Ove
 
 LATE_S = 60.0  # a tick that is served later than this was missed: crond looks once a minute
 MOST_CAUGHT_UP = 100
-_DEFAULT_WINDOW_S = 3600.0
+_LARGEST_WINDOW_S = 3600.0  # unless the entry says otherwise
 _CHANGED = "no scheduler served it before its entry was changed"
 _CATCHUP_S = 10.0  # what is served later than this is told so
 
@@ -31,17 +31,16 @@ class Situation:
     has_pending: bool = False  # a tick waits for the end of such a job
 
 
-def window_s(entry: Entry, interval_s: float | None) -> float:
+def window_s(entry: Entry, interval_s: float) -> float:
     """Return for how long after its time a tick may still be made up, in seconds.
 
-    `interval_s` is the time to the next tick. What is served within `LATE_S` is not late.
+    `interval_s` is the time to the next tick. What is served within `LATE_S`, and before that, is not late.
     """
     if entry.catchup is Catchup.NONE:
         return LATE_S
     if entry.catchup_window_s is not None:
         return max(entry.catchup_window_s, LATE_S)
-    half_s = _DEFAULT_WINDOW_S if interval_s is None else interval_s / 2
-    return max(min(half_s, _DEFAULT_WINDOW_S), min(LATE_S, half_s * 2))
+    return max(min(interval_s / 2, _LARGEST_WINDOW_S), min(interval_s, LATE_S))
 
 
 def decide(entry: Entry, due: Due, situation: Situation) -> list[NewTick]:
@@ -104,13 +103,12 @@ def _started(entry: Entry, ticks: Sequence[Occurrence], due: Due, situation: Sit
     verdicts = []
     live = list(situation.live)
     is_taken = bool(live) or situation.has_pending
+    is_alone = len(ticks) == 1  # what is made up of several runs one after the other, whatever overlaps
     for tick in ticks:
-        if entry.overlap is Overlap.ALLOW and len(ticks) == 1:
-            verdicts.append(_run(entry, tick, due, situation))
-        elif not is_taken:
+        if not is_taken or (entry.overlap is Overlap.ALLOW and is_alone):
             verdicts.append(_run(entry, tick, due, situation))
             is_taken = True
-        elif entry.overlap is Overlap.SKIP and len(ticks) == 1:
+        elif entry.overlap is Overlap.SKIP and is_alone:
             skipped = replace(_tick(tick, TickState.SKIPPED), in_way=live[0] if live else None)
             verdicts.append(replace(skipped, reason=_in_the_way(live)))
         else:
