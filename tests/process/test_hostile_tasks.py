@@ -110,7 +110,7 @@ def test_sys_exit_is_read_as_the_interpreter_reads_it(
     ],
 )
 def test_a_task_that_ends_its_worker_has_crashed_with_the_cause(
-    served: Site, task: str, args: tuple[Any, ...], cause: str
+    served: Site, task: str, args: tuple[Any, ...], cause: str | tuple[str, ...]
 ) -> None:
     job, attempt = ended(served, task, *args)
 
@@ -146,12 +146,12 @@ def test_a_task_that_ends_its_worker_has_crashed_with_the_cause(
         ("import_raises:f", (), "ValueError: at import"),
         ("import_exits:f", (), "SystemExit: 3"),
         ("bad_syntax:f", (), "SyntaxError: "),
-        ("null_byte:f", (), "SyntaxError: source code"),
+        ("null_byte:f", (), ("SyntaxError: source code", "ValueError: source code")),  # as the version has it
         ("circular_one:f", (), "ImportError: cannot import name"),
     ],
 )
 def test_a_task_that_fails_says_why_and_keeps_its_worker(
-    served: Site, task: str, args: tuple[Any, ...], cause: str
+    served: Site, task: str, args: tuple[Any, ...], cause: str | tuple[str, ...]
 ) -> None:
     before = [row.name for row in served.store.workers.all()]
 
