@@ -112,4 +112,4 @@ class Serving:
 
     def _drop(self, ticks: Iterable[Tick], reason: str, now: datetime) -> None:
         for tick in ticks:
-            self._store.ticks.drop_pending(tick.entry, tick.at, reason=reason, in_way=tick.in_way, now=now)
+            self._store.ticks.drop_pending(tick.entry, tick.at, reason=reason, now=now)

@@ -112,7 +112,7 @@ class Entries:
         )
 
     def advance(self, name: str, *, done_until: datetime) -> None:
-        """Note that all ticks until an instant are decided; an earlier one after the clock was set back."""
+        """Note that all ticks until an instant are decided."""
         with self._db.write():
             self._db.change(
                 "UPDATE entries SET done_until = :done_until WHERE name = :name",

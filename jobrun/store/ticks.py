@@ -114,24 +114,16 @@ class Ticks:
         assert row is not None
         return tick_of(row)
 
-    def drop_pending(
-        self, entry: str, at: datetime, *, reason: str, in_way: int | None, now: datetime
-    ) -> None:
+    def drop_pending(self, entry: str, at: datetime, *, reason: str, now: datetime) -> None:
         """Skip a waiting tick; one that waits no longer is left as it is."""
         with self._db.write():
             self._db.change(
                 """
                 UPDATE ticks
-                   SET state = 'skipped', reason = :reason, in_way = :in_way, decided_at = :now
+                   SET state = 'skipped', reason = :reason, decided_at = :now
                  WHERE entry = :entry AND at = :at AND state = 'pending'
                 """,
-                {
-                    "entry": entry,
-                    "at": to_ms(at),
-                    "reason": storable(reason),
-                    "in_way": in_way,
-                    "now": to_ms(now),
-                },
+                {"entry": entry, "at": to_ms(at), "reason": storable(reason), "now": to_ms(now)},
             )
 
     def of(self, entry: str, *, at: datetime | None = None, limit: int = 20) -> list[Tick]:
@@ -174,9 +166,8 @@ class Ticks:
             "SELECT state FROM ticks WHERE entry = :entry AND at = :at",
             {"entry": entry, "at": to_ms(tick.at)},
         )
-        if (
-            row is None
-        ):  # what did not run is told of once; what runs gets a row though others say it was missed
+        if row is None:
+            # What did not run is told of once; what runs gets a row though others say it was missed.
             is_run = tick.state in (TickState.RAN, TickState.PENDING, TickState.SKIPPED)
             return is_run or self._told_until(entry, tick.at) is None
         return row["state"] == TickState.MISSED and tick.state in (TickState.RAN, TickState.PENDING)

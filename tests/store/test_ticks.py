@@ -113,10 +113,10 @@ def test_a_waiting_tick_becomes_a_job_once(store: Store) -> None:
 
 
 def test_a_waiting_tick_that_is_dropped_says_why(store: Store) -> None:
-    [_, ready] = record(store, unrun(0, TickState.PENDING), ran(60))
+    [_, ready] = record(store, unrun(0, TickState.PENDING, in_way=7), ran(60))
 
     for instant in (at(0), at(60), at(99)):
-        store.ticks.drop_pending("a", instant, reason="a newer one waits", in_way=7, now=at(61))
+        store.ticks.drop_pending("a", instant, reason="a newer one waits", now=at(61))
 
     [second, first] = store.ticks.of("a")
     assert second == ready
