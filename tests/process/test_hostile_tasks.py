@@ -38,6 +38,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     for name, text in MODULES.items():
         (site.folder / "tasks" / f"{name}.py").write_text(text + "\n")
     site.start(n=8)
+    eventually(lambda: len(site.store.workers.all()) == 8)
     yield site
     site.close()
 
