@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from jobrun.actions.entries import Around, Coming
+from jobrun.actions.entries import Coming, Neighbours
 from jobrun.cron.occurrences import upcoming
 from jobrun.cron.words import Dst, Entry, EntryRow, Every, Occurrence, Schedule
 
@@ -37,7 +37,7 @@ def coming(entries: Iterable[Entry], rows: Mapping[str, EntryRow], after: dateti
             yield Coming(entry=entry, occurrence=occurrence, row=rows.get(entry.name))
 
 
-def around(entry: Entry, row: EntryRow, at: datetime, *, within: timedelta) -> Around:
+def neighbours(entry: Entry, row: EntryRow, at: datetime, *, within: timedelta) -> Neighbours:
     """Return the occurrences about an instant, the one before of the last eight years."""
     found: list[Occurrence] = []
     for window in _WINDOWS:
@@ -49,7 +49,7 @@ def around(entry: Entry, row: EntryRow, at: datetime, *, within: timedelta) -> A
                 break
         if found and found[0].at <= at - within:
             break
-    return Around(
+    return Neighbours(
         before=next((each for each in reversed(found) if each.at <= at - within), None),
         there=min(
             (each for each in found if at - within < each.at < at + within),

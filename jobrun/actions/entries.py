@@ -25,7 +25,7 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class Neighbours:
     """The occurrences of an entry before an instant, at it and after it."""
 
     before: Occurrence | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from jobrun.actions.entries import Around
+from jobrun.actions.entries import Neighbours
 from jobrun.actions.why import EntryStory, JobStory
 from jobrun.cli import tables
 from jobrun.cli.caller import zone_of
@@ -51,7 +51,7 @@ def of_tick(tick: Tick, job: Job | None, zone: tzinfo, now: datetime) -> str:
             return f"did not run {_times(tick, zone)}{_moved(tick)}, for it was {tick.state}"
 
 
-def of_no_tick(at: datetime, found: Around, story: EntryStory, now: datetime) -> str:
+def of_no_tick(at: datetime, found: Neighbours, story: EntryStory, now: datetime) -> str:
     """Return why there is no tick of an entry at an instant, as it follows the name of the entry."""
     row, zone = story.row, zone_of(story.row.zone_name)
     if found.there is None:

@@ -47,7 +47,7 @@ _FAILS = ("-n", "--nb", "--nonblock", "-xn", "-nx", "-en", "-ne")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What decides about wrappers, apart from the command itself."""
+    """What decides about wrappers, apart from the command itself: the rest of its crontab."""
 
     is_bash: bool = False
     shared_locks: frozenset[str] = frozenset()  # files that several lines of the crontab name

@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime
 
 from jobrun.cron.monitor import ping_url
-from jobrun.dispatcher.notices import End, event_of, notice_of, output_tail
+from jobrun.dispatcher.notices import End, event_of, output_tail, telling
 from jobrun.dispatcher.settings import World
 from jobrun.lifecycle import Settlement, settle
 from jobrun.model import TROUBLED, Ending, Job, Outcome, State
@@ -31,9 +31,7 @@ def end_attempt(
     if not store.endings.settle(job, ending, becomes, now=now, pid=pid):
         return None
     if becomes.state.is_final:
-        end = End(job=job, ending=ending, becomes=becomes, at=now)
-        _count_for_entry(store, end)
-        _tell_monitor(store, end)
+        _tell(store, End(job=job, ending=ending, becomes=becomes, at=now))
     return becomes
 
 
@@ -43,9 +41,7 @@ def expire(store: Store, *, now: datetime) -> None:
         for job in filter(None, map(store.ledger.get, store.queue.expire(now=now))):
             becomes = Settlement(state=job.state, failures=job.failures, reason=job.reason)
             ending = Ending(outcome=Outcome.INTERRUPTED, cause=job.reason)
-            end = End(job=job, ending=ending, becomes=becomes, at=now)
-            _count_for_entry(store, end)
-            _tell_monitor(store, end)
+            _tell(store, End(job=job, ending=ending, becomes=becomes, at=now))
 
 
 def tell_of_begin(store: Store, job: Job, *, now: datetime) -> None:
@@ -53,6 +49,11 @@ def tell_of_begin(store: Store, job: Job, *, now: datetime) -> None:
     if job.terms.ping is not None and not job.failures:
         url = ping_url(job.terms.ping, "start", rid=_run_id(job))
         store.pings.add(url, entry=job.entry, job_id=job.id, now=now)
+
+
+def _tell(store: Store, end: End) -> None:
+    _count_for_entry(store, end)
+    _tell_monitor(store, end)
 
 
 def _count_for_entry(store: Store, end: End) -> None:
@@ -66,7 +67,7 @@ def _count_for_entry(store: Store, end: End) -> None:
         return
     if (template := store.entries.notice(name, turn)) is not None:
         event = event_of(end, turn, before, host=os.uname().nodename)
-        store.intake.add([notice_of(template, event)], now=end.at)
+        store.intake.add([telling(template, event)], now=end.at)
 
 
 def _tell_monitor(store: Store, end: End) -> None:

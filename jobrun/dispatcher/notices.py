@@ -53,8 +53,8 @@ def event_of(end: End, turn: Turn, before: EntryRow, *, host: str) -> dict[str, 
     }
 
 
-def notice_of(template: NewJob, event: dict[str, Any]) -> NewJob:
-    """Return the job that tells of an event: on standard input and in variables, or a call as its argument."""
+def telling(template: NewJob, event: dict[str, Any]) -> NewJob:
+    """Return a notice that tells of an event: on standard input and in variables, or a call as its argument."""
     around = template.surroundings or Surroundings(cwd="", umask=None, environment={})
     job = replace(
         template, surroundings=replace(around, environment={**around.environment, **_variables(event)})

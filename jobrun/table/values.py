@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UMASK = re.compile(r"0?[0-7]{3}")
 
 
-class Output(StrEnum):
+class Printed(StrEnum):
     """What becomes of what a job prints."""
 
     KEEP = "keep"
@@ -76,7 +76,7 @@ def choice(kind: type[StrEnum]) -> Callable[[Any], Any]:
 
 
 def is_discard(value: Any) -> bool:
-    return choice(Output)(value) is Output.DISCARD
+    return choice(Printed)(value) is Printed.DISCARD
 
 
 def texts(value: Any) -> tuple[str, ...]:

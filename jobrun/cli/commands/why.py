@@ -89,9 +89,10 @@ def _told_about(at: datetime, story: EntryStory, entry: Entry | None, now: datet
         return " ".join(f"`{name}` {each}." for each in told)
     if entry is None:
         return f"Nothing is known of `{name}` at {wall(at, zone)}."
-    from jobrun.actions.coming import around  # noqa: PLC0415 -- what computes times is loaded for them alone
+    from jobrun.actions.coming import neighbours  # noqa: PLC0415 -- what computes times is loaded for them alone
 
-    return f"`{name}` {stories.of_no_tick(at, around(entry, story.row, at, within=facts.NEAR), story, now)}"
+    found = neighbours(entry, story.row, at, within=facts.NEAR)
+    return f"`{name}` {stories.of_no_tick(at, found, story, now)}"
 
 
 def _in_words(entry: Entry | None) -> str:
