@@ -1,4 +1,4 @@
-"""Durations, sizes and instants, as people write them and as the store keeps them.
+"""Durations, sizes, counts and instants, as people write them and as the store keeps them.
 
 A duration is seconds in a float, a size is bytes in an int, an instant is an aware datetime in the
 model and integer milliseconds UTC in the store.
@@ -7,6 +7,7 @@ model and integer milliseconds UTC in the store.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from jobrun.errors import UsageError
@@ -84,6 +85,27 @@ def format_size(size: int) -> str:
             break
         amount /= 1024
     return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "job"), plural(2, "job"), plural(0, "entry")
+    ('1 job', '2 jobs', '0 entries')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def listed(words: Sequence[str], *, most: int) -> str:
+    """Return words in a row, and how many there are beyond the first `most`.
+
+    >>> listed(["a", "b", "c"], most=3), listed(["a", "b", "c"], most=1)
+    ('a, b, c', 'a and 2 more')
+    """
+    shown = ", ".join(words[:most])
+    return f"{shown} and {len(words) - most} more" if len(words) > most else shown
 
 
 def to_ms(instant: datetime) -> int:

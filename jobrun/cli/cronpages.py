@@ -10,9 +10,9 @@ from jobrun.actions.tables import TableView
 from jobrun.actions.why import EntryStory
 from jobrun.cli import render, tables
 from jobrun.cli.caller import zone_of
-from jobrun.cli.human import distance, plural, wall
+from jobrun.cli.human import distance, wall
 from jobrun.cron.words import EntryRow
-from jobrun.units import format_duration
+from jobrun.units import format_duration, listed, plural
 
 SHOWN = 5  # names of entries that are paused
 
@@ -41,19 +41,14 @@ def entry(story: EntryStory, coming: Coming | None, now: datetime, *, in_words: 
 
 def glance(view: TableView, coming: Coming | None, now: datetime) -> str:
     """Return a table in one line: who serves it, what rests, what runs next."""
-    parts = [f"{_entries(view)} of {Path(view.path).name} ({_scheduler(view)})"]
+    parts = [f"{plural(len(view.entries), 'entry')} of {Path(view.path).name} ({_scheduler(view)})"]
     if view.problem:
         parts.append("its last change was refused, `jobrun cron check` says why")
     if paused := view.paused(now):
-        more = f" and {len(paused) - SHOWN} more" if len(paused) > SHOWN else ""
-        parts.append(f"paused: {', '.join(paused[:SHOWN])}{more}")
+        parts.append(f"paused: {listed(paused, most=SHOWN)}")
     if coming is not None and view.scheduler is not None:
         parts.append(f"next: {coming.entry.name} {distance(coming.occurrence.at, now)}")
     return f"cron: {'; '.join(parts)}"
-
-
-def _entries(view: TableView) -> str:
-    return "1 entry" if len(view.entries) == 1 else f"{len(view.entries)} entries"
 
 
 def _scheduler(view: TableView) -> str:

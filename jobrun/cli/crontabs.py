@@ -15,6 +15,7 @@ from jobrun.crontab.comparing import COMPARED, Difference
 from jobrun.crontab.importing import Host, Imported
 from jobrun.crontab.sources import Source
 from jobrun.errors import UsageError
+from jobrun.units import listed, plural
 
 SHOWN = 3  # dates of a difference
 
@@ -51,8 +52,7 @@ def tell(result: Imported) -> None:
     for name, reason in comparison.not_compared.items():
         render.remark(f"{name}: run times not compared: {reason}")
     if comparison.same and not comparison.different:
-        entries = "1 entry" if comparison.same == 1 else f"{comparison.same} entries"
-        render.remark(f"ok: {COMPARED} run times of {entries} are the same")
+        render.remark(f"ok: {COMPARED} run times of {plural(comparison.same, 'entry')} are the same")
 
 
 def _told(difference: Difference) -> Iterator[str]:
@@ -60,9 +60,8 @@ def _told(difference: Difference) -> Iterator[str]:
     block = difference.block
     for times, told in ((difference.only_cron, "cron alone"), (difference.only_here, "the table alone")):
         if times:
-            shown = [at.astimezone(difference.zone).isoformat(" ", "minutes") for at in times[:SHOWN]]
-            more = f" and {len(times) - SHOWN} more" if len(times) > SHOWN else ""
-            yield f"{block.line.where}: {block.name}: {told} would run it at {', '.join(shown)}{more}"
+            shown = [at.astimezone(difference.zone).isoformat(" ", "minutes") for at in times]
+            yield f"{block.line.where}: {block.name}: {told} would run it at {listed(shown, most=SHOWN)}"
 
 
 def _name_of(user: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Instants and counts as people say them."""
+"""Instants as people say them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,3 @@ def wall(at: datetime, zone: tzinfo, *, exact: bool = False) -> str:
 def both(then: datetime | None, now: datetime) -> str:
     """Return an instant exactly and by its distance; nothing for None."""
     return "" if then is None else f"{local(then)} ({distance(then, now)})"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> plural(1, "job"), plural(2, "job")
-    ('1 job', '2 jobs')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

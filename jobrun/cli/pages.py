@@ -10,12 +10,12 @@ from datetime import datetime
 from jobrun.actions.entries import Coming
 from jobrun.actions.looking import Inspection, Overview
 from jobrun.cli import cronpages, render, tables
-from jobrun.cli.human import both, distance, plural
+from jobrun.cli.human import both, distance
 from jobrun.cli.safe import safe_line
 from jobrun.cron.monitor import host_of
 from jobrun.cron.words import Tick
 from jobrun.model import COMMON_TERMS, Attempt, Job, Kind, Leftovers, OnCrash, State, Terms
-from jobrun.units import format_duration, format_size
+from jobrun.units import format_duration, format_size, plural
 
 _ON_CRASH = {
     OnCrash.RETRY: "retry while retries are left, then park",

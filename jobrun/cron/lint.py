@@ -14,6 +14,7 @@ from jobrun.cron.ranges import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field, numbers
 from jobrun.cron.shifts import effect_of
 from jobrun.cron.words import Dst, Entry, Expression
 from jobrun.model import Kind
+from jobrun.units import listed
 
 LOOKS_AHEAD = timedelta(days=365)
 MOST_NAMES = 3  # of entries that start together
@@ -83,11 +84,10 @@ def _together(cron: Sequence[tuple[Entry, Expression]]) -> dict[str, str]:
 
 
 def _names(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMES:
-        *most, last = (f"`{name}`" for name in names)
-        return f"{', '.join(most)} and {last}"
-    shown = ", ".join(f"`{name}`" for name in names[:MOST_NAMES])
-    return f"{shown} and {len(names) - MOST_NAMES} more"
+    quoted = [f"`{name}`" for name in names]
+    if len(names) > MOST_NAMES:
+        return listed(quoted, most=MOST_NAMES)
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
 @lru_cache(maxsize=4096)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from jobrun.cron.words import Changes
 from jobrun.scheduler.timetable import Timetable
-from jobrun.units import format_duration
+from jobrun.units import format_duration, listed, plural
 
 MOST_NAMES = 20
 
@@ -15,13 +14,12 @@ MOST_NAMES = 20
 def changes_in_words(changes: Changes) -> list[str]:
     """Return a line for each kind of change: `+ added: a, b`."""
     kinds = (("+ added", changes.added), ("~ changed", changes.changed), ("- removed", changes.removed))
-    return [f"{kind}: {_names(names)}" for kind, names in kinds if names]
+    return [f"{kind}: {listed(names, most=MOST_NAMES)}" for kind, names in kinds if names]
 
 
 def coming_in_words(table: str, timetable: Timetable, now: datetime) -> str:
     """Return how many entries there are, and which falls due next."""
-    count = len(timetable.entries)
-    entries = f"{count} entr{'y' if count == 1 else 'ies'} of {table}"
+    entries = f"{plural(len(timetable.entries), 'entry')} of {table}"
     coming = timetable.first()
     if coming is None:
         return f"{entries}; none is due by the clock"
@@ -30,8 +28,3 @@ def coming_in_words(table: str, timetable: Timetable, now: datetime) -> str:
     if at <= now:
         return f"{entries}; now: {name} (due since {here})"
     return f"{entries}; next: {name} in {format_duration((at - now).total_seconds())} ({here})"
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

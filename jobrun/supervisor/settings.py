@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobrun.dispatcher.settings import KEEP_S
+from jobrun.units import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +27,4 @@ class Settings:
         """Return what the group does, in one line."""
         if not self.workers:
             return f"schedules {self.table} into {self.path}"
-        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
-        return f"{workers} for {', '.join(self.queues) or 'all queues'} of {self.path}"
+        return f"{plural(self.workers, 'worker')} for {', '.join(self.queues) or 'all queues'} of {self.path}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jobrun.errors import UsageError
 from jobrun.table.skeleton import Place, Skeleton
+from jobrun.units import plural
 
 MOST = 50  # then nobody reads on, and a hostile table would go on for long
 
@@ -22,11 +23,7 @@ class TableError(UsageError):
     def __init__(self, path: Path, problems: Iterable[tuple[int, str]], *, is_all: bool = True) -> None:
         """Take problems as pairs of a line and a text; a text may begin with a column."""
         lines = [f"{path}:{line}:{text}" for line, text in sorted(problems, key=lambda problem: problem[0])]
-        count = (
-            f"{len(lines)} problem{'' if len(lines) == 1 else 's'}"
-            if is_all
-            else f"more than {MOST} problems"
-        )
+        count = plural(len(lines), "problem") if is_all else f"more than {MOST} problems"
         super().__init__(f"`{path}` has {count}", details=lines)
 
 

@@ -10,12 +10,12 @@ from jobrun.actions import acting, looking
 from jobrun.actions.acting import Changed, Refusal
 from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.commands.looking import capped, job_filter, show_jobs
-from jobrun.cli.human import plural
 from jobrun.cli.place import opened, utc_now
 from jobrun.cli.readers import MAX_LIMIT
 from jobrun.errors import NotDone, UsageError
 from jobrun.model import TROUBLED, JobFilter, State
 from jobrun.store import Store
+from jobrun.units import plural
 
 ASK_ABOVE = 20  # jobs that a filter of `purge` may remove without a question
 

@@ -19,7 +19,7 @@ from jobrun.cli.safe import safe_line
 from jobrun.cron.words import Entry, Special
 from jobrun.errors import UsageError
 from jobrun.model import Kind
-from jobrun.units import MILLISECOND
+from jobrun.units import MILLISECOND, plural
 
 SHOWN = 10  # runs that `next` shows unless told otherwise
 EXPLAINED = 5
@@ -57,8 +57,7 @@ def check(
         answer = {"entries": len(table.entries), "problems": [], "remarks": remarks}
         render.line(jsonout.dump(answer))
     else:
-        count = len(table.entries)
-        render.line(f"{safe_line(str(file))}: {count} {'entry' if count == 1 else 'entries'}, ok")
+        render.line(f"{safe_line(str(file))}: {plural(len(table.entries), 'entry')}, ok")
         for remark in remarks:
             render.line(safe_line(remark))
     return int(strict and bool(remarks))

@@ -10,10 +10,10 @@ import typer
 
 from jobrun.actions import looking
 from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, render, tables
-from jobrun.cli.human import plural
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.cli.readers import MAX_LIMIT
 from jobrun.model import JobFilter, State
+from jobrun.units import plural
 
 SHOWN = 50  # jobs that a list shows unless told otherwise
 
