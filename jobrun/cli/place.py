@@ -12,7 +12,7 @@ import typer
 
 from jobrun.actions import entries
 from jobrun.cli.caller import zone
-from jobrun.cron.words import EntryRow
+from jobrun.cron.words import Entry, EntryRow
 from jobrun.paths import default_path
 from jobrun.store import Store, open_store, store_exists
 
@@ -37,6 +37,14 @@ def table_at(file: Path) -> Table:
 
     here = zone()
     return read_table(file, local=here, local_name=str(here), environ=os.environ)
+
+
+def entry_in(table: Table, name: str) -> Entry:
+    """Return the entry of a table that has this name. Raises `NotDone`."""
+    by_name = {entry.name: entry for entry in table.entries}
+    if name not in by_name:
+        raise entries.no_entry(name, by_name, table.path)
+    return by_name[name]
 
 
 def known_entries(ctx: typer.Context) -> Mapping[str, EntryRow]:

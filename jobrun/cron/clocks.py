@@ -22,6 +22,12 @@ class Change:
     begin: datetime  # naive
     end: datetime  # naive
 
+    @property
+    def in_words(self) -> str:
+        """Say from what to what the clocks are set."""
+        before, after = (self.begin, self.end) if self.shift > timedelta(0) else (self.end, self.begin)
+        return f"the clocks go from {before:%H:%M} to {after:%H:%M}"
+
 
 def wall_time(instant: datetime, zone: tzinfo) -> datetime:
     """Return what the clock shows at an instant, naive."""

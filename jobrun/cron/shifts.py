@@ -28,11 +28,11 @@ def effect_of(change: Change, expression: Expression, dst: Dst) -> str | None:
     is_all = len(walls) == len(days) * len(expression.hours) * len(expression.minutes)
     if change.shift < _NOTHING:
         is_twice = dst is Dst.WALL and not expression.is_wildcard
-        return f"{on} it runs twice at {_span(walls)}: {_clocks(change)}" if is_twice else None
+        return f"{on} it runs twice at {_span(walls)}: {change.in_words}" if is_twice else None
     if expression.is_wildcard or dst is not Dst.VIXIE or change.shift > LARGEST_SHIFT:
         if expression.is_wildcard and not is_all:
             return None
-        return f"{on} it will not run at {'all' if is_all else _span(walls)}: {_clocks(change)}"
+        return f"{on} it will not run at {'all' if is_all else _span(walls)}: {change.in_words}"
     if len(walls) == 1:
         return f"{on} the {walls[0]:%H:%M} run moves to {change.end:%H:%M}"
     return f"{on} the runs from {_span(walls)} become one at {change.end:%H:%M}"
@@ -61,8 +61,3 @@ def _within(change: Change, expression: Expression, days: Sequence[datetime]) ->
 def _span(walls: Sequence[datetime]) -> str:
     first, last = f"{walls[0]:%H:%M}", f"{walls[-1]:%H:%M}"
     return first if first == last else f"{first} to {last}"
-
-
-def _clocks(change: Change) -> str:
-    before, after = (change.begin, change.end) if change.shift > _NOTHING else (change.end, change.begin)
-    return f"the clocks go from {before:%H:%M} to {after:%H:%M}"

@@ -109,7 +109,7 @@ def test_entries_are_chosen_by_name_and_disabled_ones_only_then(
 
     assert {each["entry"] for each in jobrun_json("cron", "next", file)} == {"backup", "report"}
     assert jobrun_json("cron", "next", file, "off", "-n", "1")[0]["note"] == "disabled"
-    assert jobrun("cron", "next", file, "boot").stderr == "`boot` runs once at each boot\n"
+    assert jobrun("cron", "next", file, "boot").stderr == "`boot` runs once after each boot of the machine\n"
 
 
 def test_a_name_that_the_table_has_not_is_not_done(table: Write, jobrun: Run) -> None:

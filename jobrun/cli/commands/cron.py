@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
 from itertools import islice
-from pathlib import Path
 
 import typer
 
-from jobrun.actions.entries import no_entry
 from jobrun.cli import jsonout, jsonviews, options, render, tables
 from jobrun.cli.caller import zone
-from jobrun.cli.place import known_entries, table_at, utc_now
+from jobrun.cli.place import entry_in, known_entries, table_at, utc_now
 from jobrun.cli.safe import safe_line
 from jobrun.cron.words import Entry, Special
 from jobrun.errors import UsageError
@@ -23,7 +21,6 @@ from jobrun.units import MILLISECOND, plural
 
 SHOWN = 10  # runs that `next` shows unless told otherwise
 EXPLAINED = 5
-_NEVER_DUE = {Special.REBOOT: "runs once at each boot", Special.MANUAL: "runs when somebody triggers it"}
 _DRAWN = re.compile(r"(?<![A-Z])H(?![A-Z])", re.IGNORECASE)
 _NAMELESS = Entry(
     name="", kind=Kind.SHELL, task="", schedule=Special.MANUAL, schedule_text="", zone=UTC, zone_name=""
@@ -78,7 +75,9 @@ def next_(  # noqa: PLR0913 -- each option is a parameter
     """
     from jobrun.actions.coming import coming  # noqa: PLC0415 -- what computes times is loaded for them alone
 
-    entries = _chosen(table_at(file).entries, names or (), file)
+    table = table_at(file)
+    enabled = [entry for entry in table.entries if entry.is_enabled]
+    entries = [entry_in(table, name) for name in dict.fromkeys(names)] if names else enabled
     now = utc_now()
     after = now if start is None else start - MILLISECOND  # a run at WHEN itself is meant, too
     found = list(islice(coming(entries, known_entries(ctx), after), rows or SHOWN))
@@ -128,21 +127,12 @@ def explain(
     return 0
 
 
-def _chosen(entries: Sequence[Entry], names: Sequence[str], file: Path) -> list[Entry]:
-    """Return the entries of these names, or without names all that are enabled."""
-    if not names:
-        return [entry for entry in entries if entry.is_enabled]
-    by_name = {entry.name: entry for entry in entries}
-    for name in names:
-        if name not in by_name:
-            raise no_entry(name, by_name, file)
-    return [by_name[name] for name in dict.fromkeys(names)]
-
-
 def _tell_never_due(entries: Sequence[Entry]) -> None:
     """Say of entries without a time of their own when they run."""
+    from jobrun.cron.english import explain as in_words  # noqa: PLC0415 -- as above
+
     for entry in entries:
         if isinstance(entry.schedule, Special):
-            render.remark(f"`{entry.name}` {_NEVER_DUE[entry.schedule]}")
+            render.remark(f"`{entry.name}` runs {in_words(entry.schedule)}")
     if not entries:
         render.remark("the table has no entry that is enabled")

@@ -11,7 +11,7 @@ from jobrun.actions import entries
 from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.enqueue import answer_with, describe, tell_created, uninterrupted
 from jobrun.cli.human import both
-from jobrun.cli.place import job_file, opened, table_at, utc_now
+from jobrun.cli.place import entry_in, job_file, opened, table_at, utc_now
 from jobrun.cli.waiting import wait_and_exit
 from jobrun.cron.jobs import job_of
 from jobrun.cron.words import Entry, EntryRow
@@ -40,19 +40,15 @@ def trigger(  # noqa: PLR0913 -- each option is a parameter
         raise UsageError("--path is for --fg; otherwise workers run the job, each with its own")
     if quiet and as_json:
         raise UsageError("--quiet and --json are two answers; choose one")
-    found = {entry.name: entry for entry in table_at(file).entries}
-    if name not in found:
-        raise entries.no_entry(name, found, file)
+    entry = entry_in(table_at(file), name)
     if foreground:
         from jobrun.cli.foreground import run_here  # noqa: PLC0415 -- only here a group of workers is needed
 
-        return run_here(job_file(ctx), found[name], import_paths=tuple(map(os.fspath, paths or ())))
+        return run_here(job_file(ctx), entry, import_paths=tuple(map(os.fspath, paths or ())))
     with uninterrupted(), open_store(job_file(ctx), create=True) as store:
         tell_created(store)
-        job_id = entries.trigger(store, found[name], now=utc_now())
-        answer_with(
-            _answer(store, found[name], job_id, quiet=quiet, as_json=as_json), f"job {job_id} is queued"
-        )
+        job_id = entries.trigger(store, entry, now=utc_now())
+        answer_with(_answer(store, entry, job_id, quiet=quiet, as_json=as_json), f"job {job_id} is queued")
     return wait_and_exit(job_file(ctx), job_id, follow=False) if wait else 0
 
 

@@ -77,8 +77,7 @@ def _instant(asked: str, zone: tzinfo, now: datetime) -> tuple[datetime, str]:
         return parse_when(asked, now, zone, is_past=True), ""
     except SkippedTime as error:
         change = change_around(error.wall, zone)
-        there = f"There is no {error.wall:%Y-%m-%d %H:%M} in {zone}"
-        return change.at, f"{there}: the clocks go from {change.begin:%H:%M} to {change.end:%H:%M}. "
+        return change.at, f"There is no {error.wall:%Y-%m-%d %H:%M} in {zone}: {change.in_words}. "
 
 
 def _told_about(at: datetime, story: EntryStory, entry: Entry | None, now: datetime) -> str:
