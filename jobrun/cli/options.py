@@ -13,7 +13,6 @@ from jobrun.cli.readers import (
     MAX_LIMIT,
     MAX_WORKERS,
     STATE_WORDS,
-    duration,
     entry_name,
     glob,
     job_id,
@@ -24,6 +23,7 @@ from jobrun.cli.readers import (
     whole,
 )
 from jobrun.model import State
+from jobrun.units import parse_duration
 
 AJobId = Annotated[int, typer.Argument(metavar="ID", parser=job_id, help="The job.")]
 JobIds = Annotated[list[int], typer.Argument(metavar="ID...", parser=job_id, help="The jobs.")]
@@ -49,12 +49,17 @@ Tag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="That have
 Since = Annotated[
     float | None,
     typer.Option(
-        "--since", metavar="DUR", parser=duration, help="Ended, or still live and added, in the last DUR."
+        "--since",
+        metavar="DUR",
+        parser=parse_duration,
+        help="Ended, or still live and added, in the last DUR.",
     ),
 ]
 OlderThan = Annotated[
     float | None,
-    typer.Option("--older-than", metavar="DUR", parser=duration, help="Ended longer ago than DUR, as 7d."),
+    typer.Option(
+        "--older-than", metavar="DUR", parser=parse_duration, help="Ended longer ago than DUR, as 7d."
+    ),
 ]
 Limit = Annotated[
     int | None,
@@ -93,7 +98,9 @@ Raw = Annotated[
 ]
 WaitTime = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="DUR", parser=duration, help="Give up after DUR, with exit code 124."),
+    typer.Option(
+        "--timeout", metavar="DUR", parser=parse_duration, help="Give up after DUR, with exit code 124."
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -133,7 +140,10 @@ Burst = Annotated[bool, typer.Option("--burst", help="Leave when nothing is due.
 Drain = Annotated[
     float | None,
     typer.Option(
-        "--drain", metavar="DUR", parser=duration, help="On TERM, let jobs end for so long (default 30s)."
+        "--drain",
+        metavar="DUR",
+        parser=parse_duration,
+        help="On TERM, let jobs end for so long (default 30s).",
     ),
 ]
 Grace = Annotated[
@@ -141,7 +151,7 @@ Grace = Annotated[
     typer.Option(
         "--grace",
         metavar="DUR",
-        parser=duration,
+        parser=parse_duration,
         help="From asking a job to stop to killing it (default 10s).",
     ),
 ]
@@ -185,7 +195,8 @@ Zone = Annotated[
     str | None, typer.Option("--timezone", metavar="ZONE", help="As Europe/Berlin (default: the host's).")
 ]
 For = Annotated[
-    float | None, typer.Option("--for", metavar="DUR", parser=duration, help="It ends after DUR by itself.")
+    float | None,
+    typer.Option("--for", metavar="DUR", parser=parse_duration, help="It ends after DUR by itself."),
 ]
 Until = Annotated[
     datetime | None, typer.Option("--until", metavar="WHEN", parser=when, help="It ends at WHEN by itself.")

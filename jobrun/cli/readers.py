@@ -56,11 +56,6 @@ def state(text: str) -> State:
         ) from None
 
 
-def duration(text: str) -> float:
-    """Read a span of time, in seconds."""
-    return parse_duration(text)
-
-
 def keeping(text: str) -> float:
     """Read a span of time, in seconds, that may have no end."""
     return math.inf if text == "forever" else parse_duration(text)

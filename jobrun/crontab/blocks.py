@@ -13,7 +13,7 @@ from jobrun.cron.words import Schedule
 from jobrun.crontab import naming, percent
 from jobrun.crontab.dialect import as_schedule
 from jobrun.crontab.lines import Line, Refusal
-from jobrun.crontab.tomltext import Value
+from jobrun.crontab.tomltext import LONE_SURROGATE, Value
 from jobrun.crontab.wrappers import Around, Unwrapped, span, unwrap
 from jobrun.errors import UsageError
 from jobrun.table.fitting import shortest_s
@@ -34,7 +34,6 @@ PLAIN_SHELL = "/bin/sh"  # which runs `shell =`
 
 _SHELLS = frozenset(["sh", "bash", "dash", "ksh", "zsh"])  # whose lines the wrappers are read from
 _MINUTES = re.compile(r"[0-9]{1,5}")
-_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
     keys: dict[str, Value] = {
         "description": "" if name in (told, naming.slug(told)) else told,
         "schedule": as_schedule(line.when),
-        "timezone": line.settings.get("CRON_TZ", "").removeprefix(":"),
+        "timezone": line.zone_name,
         "enabled": "" if line.is_enabled else False,
         **_what_runs(bare.command, line.settings.get("SHELL", PLAIN_SHELL)),
         "stdin": percent.split(line.command)[1] or "",
@@ -110,7 +109,7 @@ def _block(name: str, line: Line, schedule: Schedule, bare: Unwrapped) -> Block:
 def _check_text(line: Line) -> None:
     """Refuse what no table can hold."""
     texts = [line.command, *line.settings.values()]
-    if any(_LONE_SURROGATE.search(text) for text in texts):
+    if any(LONE_SURROGATE.search(text) for text in texts):
         raise UsageError("it holds bytes that are not UTF-8", hint="convert the crontab, as with iconv")
     if any("\0" in text for text in texts):
         raise UsageError("it holds a NUL byte")

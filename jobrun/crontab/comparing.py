@@ -54,9 +54,9 @@ def compare(
                     "cron draws it at random" if is_drawn(when) else "cron would refuse it"
                 )
             continue
-        said = block.line.settings.get("CRON_TZ", "").removeprefix(":")
-        zone = ZoneInfo(said) if said else local
-        key = (when, said, entry.schedule, entry.zone_name, entry.dst)
+        named = block.line.zone_name
+        zone = ZoneInfo(named) if named else local
+        key = (when, named, entry.schedule, entry.zone_name, entry.dst)
         if key not in seen:
             seen[key] = _only_one_has(reading, zone, entry, now)
         only_cron, only_here = seen[key]

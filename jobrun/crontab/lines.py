@@ -43,6 +43,11 @@ class Line:
     def where(self) -> str:
         return f"{self.source}:{self.number}"
 
+    @property
+    def zone_name(self) -> str:
+        """Return the zone of its schedule; empty: that of the host."""
+        return self.settings.get("CRON_TZ", "").removeprefix(":")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # a byte that was no UTF-8 (PEP 383)
+
 Value = str | int | Sequence[str] | Mapping[str, str]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -12,7 +14,6 @@ _PLAIN = re.compile(r'[^\x00-\x08\x0a-\x1f\x7f"\\]*')
 _LITERAL = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f']*")
 _SPECIAL = re.compile(r'[\x00-\x08\x0a-\x1f\x7f"\\]')
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SHORT = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r"}
 
 
@@ -49,7 +50,7 @@ def comment(text: str) -> str:
     '# a\tb\\x07'
     """
     shown = _CONTROL.sub(lambda found: rf"\x{ord(found[0]):02x}", text)
-    return f"# {_LONE_SURROGATE.sub('?', shown)}".rstrip()
+    return f"# {LONE_SURROGATE.sub('?', shown)}".rstrip()
 
 
 def _text(text: str) -> str:

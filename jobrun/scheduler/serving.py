@@ -26,8 +26,8 @@ class Serving:
         """Decide all due ticks of these entries in one commit; return those decided here.
 
         A tick that is in the file already was decided by somebody else, or before the clock was set
-        back: it is left as it is, and makes no job. So is all of an entry that another table has by
-        now: it took over when our file was gone.
+        back: it is left as it is, and makes no job unless it was missed then. So is all of an entry that
+        another table has by now: it took over when our file was gone.
         """
         with self._store.group():
             return [tick for name in names for tick in self._serve(timetable, name, now)]

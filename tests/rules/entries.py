@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC
+from typing import Any
 
 from jobrun.cron.schedule import parse_schedule
 from jobrun.cron.words import Entry
 from jobrun.model import Kind
 
 
-def entry(schedule: str = "0 * * * *", **changes: object) -> Entry:
+def entry(schedule: str = "0 * * * *", **changes: Any) -> Entry:
     plain = Entry(
         name="backup",
         kind=Kind.SHELL,
@@ -20,4 +21,4 @@ def entry(schedule: str = "0 * * * *", **changes: object) -> Entry:
         zone=UTC,
         zone_name="UTC",
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)

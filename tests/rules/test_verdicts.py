@@ -23,7 +23,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 RAN, PENDING, MISSED, SKIPPED = TickState.RAN, TickState.PENDING, TickState.MISSED, TickState.SKIPPED
 
 
-def row(**changes: object) -> EntryRow:
+def row(**changes: Any) -> EntryRow:
     plain = EntryRow(
         name="backup",
         table="jobs.toml",
@@ -42,7 +42,7 @@ def row(**changes: object) -> EntryRow:
         failed_runs=0,
         last_success_at=None,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def due(it: Entry, *, since: datetime, now: datetime) -> Due:
@@ -53,7 +53,7 @@ def due(it: Entry, *, since: datetime, now: datetime) -> Due:
 
 
 def verdicts(
-    it: Entry, *, since: datetime, now: datetime, live: tuple[int, ...] = (), **changes: object
+    it: Entry, *, since: datetime, now: datetime, live: tuple[int, ...] = (), **changes: Any
 ) -> list[NewTick]:
     situation = Situation(now=now, row=row(**changes), live=live)
     return decide(it, due(it, since=since, now=now), situation)
