@@ -104,8 +104,8 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A command or a task that is told of a change of state, itself run as a job."""
+class Errand:
+    """A command or a task as a table names it: what an entry runs, or whom it tells of its luck."""
 
     kind: Kind
     task: str
@@ -146,8 +146,8 @@ class Entry:
     tags: tuple[str, ...] = ()
     terms: Terms = COMMON_TERMS
     surroundings: Surroundings | None = None
-    on_failure: Notice | None = None
-    on_recovery: Notice | None = None
+    on_failure: Errand | None = None
+    on_recovery: Errand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from jobrun.cron.jobs import job_of
-from jobrun.cron.words import Entry, Every, Expression, Notice, Schedule
+from jobrun.cron.words import Entry, Errand, Every, Expression, Schedule
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob, Surroundings, Terms
 from jobrun.requests import MAX_BACKOFF_S
@@ -60,7 +60,7 @@ def check_each(spot: Spot, own: Mapping[str, Any]) -> None:
 def _alone(name: str, value: Any) -> NewJob:
     """Return a job that has this key and no other."""
     field = KEYS[name].field
-    if isinstance(value, Notice):
+    if isinstance(value, Errand):
         return NewJob(kind=value.kind, task=value.task, args=value.args)
     given: dict[str, Any] = {}
     if field.startswith("terms."):

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jobrun import requests
-from jobrun.cron.words import Notice
+from jobrun.cron.words import Errand
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob
 from jobrun.table.problems import Several, unknown
@@ -145,25 +145,24 @@ def umask(value: Any) -> int:
     return int(said, 8)
 
 
-# What an entry runs is read as what is told of its luck: a kind of job, its task and its words.
-def call(value: Any) -> Notice:
-    return Notice(kind=Kind.CALL, task=_typed(value, str, 'text, as "module:function"'))
+def call(value: Any) -> Errand:
+    return Errand(kind=Kind.CALL, task=_typed(value, str, 'text, as "module:function"'))
 
 
-def shell(value: Any) -> Notice:
-    return Notice(kind=Kind.SHELL, task=_typed(value, str, "a line of text"))
+def shell(value: Any) -> Errand:
+    return Errand(kind=Kind.SHELL, task=_typed(value, str, "a line of text"))
 
 
-def command(value: Any) -> Notice:
+def command(value: Any) -> Errand:
     form = 'a list of texts, as ["ls", "-l"]'
     words = tuple(_typed(each, str, form) for each in _typed(value, list, form))
-    return Notice(kind=Kind.COMMAND, task=shlex.join(words), args=words)
+    return Errand(kind=Kind.COMMAND, task=shlex.join(words), args=words)
 
 
-WHAT_RUNS: dict[str, Callable[[Any], Notice]] = {"call": call, "shell": shell, "command": command}
+WHAT_RUNS: dict[str, Callable[[Any], Errand]] = {"call": call, "shell": shell, "command": command}
 
 
-def notice(value: Any) -> Notice:
+def notice(value: Any) -> Errand:
     """Read what is told of a change: a shell line, the words of a command, or a table with one of three keys."""
     match value:
         case str():

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from jobrun.cron.words import Entry, EntrySpec, NewTick, Notice, Ping, Special, TickState
+from jobrun.cron.words import Entry, EntrySpec, Errand, NewTick, Ping, Special, TickState
 from jobrun.model import Job, JobFilter, Kind, Outcome, Output, State, Terms
 from jobrun.wire.messages import Stop, Why
 from tests.loops.conftest import FakeWorker, Scene
@@ -70,7 +70,7 @@ def pings(scene: Scene) -> list[tuple[str, str]]:
 def test_somebody_is_told_when_an_entry_begins_to_fail_and_when_it_has_recovered(scene: Scene) -> None:
     scene.open(queues=("default",))
     worker = scene.hire()
-    tell = Notice(kind=Kind.SHELL, task="mail")
+    tell = Errand(kind=Kind.SHELL, task="mail")
     load(scene, on_failure=tell, on_recovery=tell)
     counts = []
 
@@ -85,7 +85,7 @@ def test_somebody_is_told_when_an_entry_begins_to_fail_and_when_it_has_recovered
 def test_attempts_that_are_followed_by_others_tell_nobody(scene: Scene) -> None:
     scene.open(queues=("default",))
     worker = scene.hire()
-    load(scene, on_failure=Notice(kind=Kind.SHELL, task="mail"))
+    load(scene, on_failure=Errand(kind=Kind.SHELL, task="mail"))
 
     run(scene, worker, Outcome.ERROR, Outcome.ERROR, Outcome.OK)
 
@@ -96,7 +96,7 @@ def test_attempts_that_are_followed_by_others_tell_nobody(scene: Scene) -> None:
 def test_who_is_told_learns_what_happened(scene: Scene, kind: Kind) -> None:
     scene.open()
     worker = scene.hire()
-    load(scene, on_failure=Notice(kind=kind, task="app:tell" if kind is Kind.CALL else "mail"))
+    load(scene, on_failure=Errand(kind=kind, task="app:tell" if kind is Kind.CALL else "mail"))
     printed = "".join(f"line {n}\n" for n in range(100)).encode()
 
     failed = run(
@@ -129,7 +129,7 @@ def test_who_is_told_learns_what_happened(scene: Scene, kind: Kind) -> None:
 def test_who_is_told_of_a_recovery_learns_what_it_made_good(scene: Scene) -> None:
     scene.open(queues=("default",))
     worker = scene.hire()
-    load(scene, on_recovery=Notice(kind=Kind.CALL, task="app:tell"))
+    load(scene, on_recovery=Errand(kind=Kind.CALL, task="app:tell"))
     for outcome in (Outcome.ERROR, Outcome.ERROR, Outcome.OK):
         run(scene, worker, outcome)
 
@@ -142,7 +142,7 @@ def test_who_is_told_of_a_recovery_learns_what_it_made_good(scene: Scene) -> Non
 def test_what_was_skipped_or_cancelled_is_neither_a_failure_nor_a_success(scene: Scene) -> None:
     scene.open(queues=("default",))
     worker = scene.hire()
-    load(scene, on_failure=Notice(kind=Kind.SHELL, task="mail"))
+    load(scene, on_failure=Errand(kind=Kind.SHELL, task="mail"))
 
     skipped = run(scene, worker, Outcome.OK, is_skip=True, cause="exit 75: nothing to do")
     cancelled = run(scene, worker, Outcome.CANCELLED)
@@ -157,7 +157,7 @@ def test_what_was_skipped_or_cancelled_is_neither_a_failure_nor_a_success(scene:
 def test_a_worker_that_dies_makes_its_entry_fail(scene: Scene) -> None:
     scene.open(queues=("default",))
     worker = scene.hire()
-    load(scene, on_failure=Notice(kind=Kind.SHELL, task="mail"))
+    load(scene, on_failure=Errand(kind=Kind.SHELL, task="mail"))
     scene.add(entry="backup")
     scene.step()
     [order] = worker.orders()
@@ -171,7 +171,7 @@ def test_a_worker_that_dies_makes_its_entry_fail(scene: Scene) -> None:
 
 def test_a_job_not_started_in_time_makes_its_entry_fail(scene: Scene) -> None:
     scene.open()
-    load(scene, on_failure=Notice(kind=Kind.SHELL, task="mail"))
+    load(scene, on_failure=Errand(kind=Kind.SHELL, task="mail"))
     late = scene.add(entry="backup", deadline_s=60)
 
     scene.step(after_s=61)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from jobrun.cron.words import Entry, EntrySpec, Notice, Special
+from jobrun.cron.words import Entry, EntrySpec, Errand, Special
 from jobrun.model import Kind, Leftovers, State, Surroundings, Terms
 from tests.process.site import Site, eventually, is_alive
 
 
-def load(site: Site, on_failure: Notice) -> None:
+def load(site: Site, on_failure: Errand) -> None:
     entry = Entry(
         name="backup",
         kind=Kind.SHELL,
@@ -60,7 +60,7 @@ def test_a_deadline_ends_the_attempt_and_all_retries(site: Site) -> None:
 
 def test_a_command_is_told_of_a_failure_on_its_standard_input(site: Site) -> None:
     around = Surroundings(cwd=str(site.folder), umask=0o022, environment=site.environment())
-    load(site, Notice(kind=Kind.SHELL, task='cat; echo "$JOBRUN_EVENT"', surroundings=around))
+    load(site, Errand(kind=Kind.SHELL, task='cat; echo "$JOBRUN_EVENT"', surroundings=around))
 
     failed = site.shell("echo no disk; exit 3", entry="backup", terms=Terms(ping="http://[::1]:9/x"))
     site.burst()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobrun.cron.words import Changes, Entry, EntryRow, EntrySpec, NewTick, Notice, Special, TickState, Turn
+from jobrun.cron.words import Changes, Entry, EntryRow, EntrySpec, Errand, NewTick, Special, TickState, Turn
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob, Surroundings
 from jobrun.store import Store
@@ -230,8 +230,8 @@ def test_the_end_of_a_job_whose_entry_nobody_knows_turns_nothing(store: Store) -
 
 def test_a_notice_is_kept_as_its_table_says(store: Store) -> None:
     around = Surroundings(cwd="/srv/\udcff", umask=0o22, environment={"A": "ü"})
-    told = Notice(kind=Kind.COMMAND, task="mail a b", args=("mail", "a b"), surroundings=around)
-    called = Notice(kind=Kind.CALL, task="app:told")
+    told = Errand(kind=Kind.COMMAND, task="mail a b", args=("mail", "a b"), surroundings=around)
+    called = Errand(kind=Kind.CALL, task="app:told")
     load(store, spec("a", on_failure=told, on_recovery=called, queue="q", priority=4), spec("b"))
 
     failed, recovered = store.entries.notice("a", Turn.FAILED), store.entries.notice("a", Turn.RECOVERED)
@@ -256,7 +256,7 @@ def test_a_notice_is_kept_as_its_table_says(store: Store) -> None:
 
 
 def test_a_damaged_notice_tells_nobody_and_hurts_nobody(store: Store) -> None:
-    load(store, spec("a", on_failure=Notice(kind=Kind.SHELL, task="x")))
+    load(store, spec("a", on_failure=Errand(kind=Kind.SHELL, task="x")))
     for damage in (
         "[",
         "7",

@@ -17,7 +17,7 @@ from jobrun import requests
 from jobrun.cron.digest import digest, schedule_digest
 from jobrun.cron.jobs import job_of
 from jobrun.cron.schedule import parse_schedule
-from jobrun.cron.words import Catchup, Dst, Entry, Every, Notice, Overlap
+from jobrun.cron.words import Catchup, Dst, Entry, Errand, Every, Overlap
 from jobrun.errors import Refused
 from jobrun.model import COMMON_TERMS, Kind, Leftovers, OnCrash, Surroundings, Terms
 from jobrun.table import read_table
@@ -113,18 +113,18 @@ def test_a_key_fills_its_field(lines: str, field: str, value: Any, entry: One) -
 @pytest.mark.parametrize(
     ("said", "notice"),
     [
-        ('"mail root"', Notice(kind=Kind.SHELL, task="mail root")),
+        ('"mail root"', Errand(kind=Kind.SHELL, task="mail root")),
         (
             '["mail", "the root"]',
-            Notice(kind=Kind.COMMAND, task="mail 'the root'", args=("mail", "the root")),
+            Errand(kind=Kind.COMMAND, task="mail 'the root'", args=("mail", "the root")),
         ),
-        ('{call = "a:b"}', Notice(kind=Kind.CALL, task="a:b")),
-        ('{shell = "mail root"}', Notice(kind=Kind.SHELL, task="mail root")),
-        ('{command = ["mail"]}', Notice(kind=Kind.COMMAND, task="mail", args=("mail",))),
+        ('{call = "a:b"}', Errand(kind=Kind.CALL, task="a:b")),
+        ('{shell = "mail root"}', Errand(kind=Kind.SHELL, task="mail root")),
+        ('{command = ["mail"]}', Errand(kind=Kind.COMMAND, task="mail", args=("mail",))),
     ],
 )
 def test_who_is_told_is_told_where_a_job_of_that_kind_would_run(
-    said: str, notice: Notice, read: Read
+    said: str, notice: Errand, read: Read
 ) -> None:
     [entry] = read(f"""
 [defaults]
@@ -311,7 +311,7 @@ CHANGES: dict[str, Any] = {
     "overlap": Overlap.ALLOW, "catchup": Catchup.NONE, "catchup_window_s": 1.0, "jitter_s": 1.0, "seed": "x",
     "queue": "x", "priority": 1, "retries": 1, "backoff_s": 1.0, "max_backoff_s": 1.0, "timeout_s": 1.0,
     "deadline_s": 1.0, "on_crash": OnCrash.FAIL, "tags": ("x",), "terms": Terms(stdin="x"), "surroundings": None,
-    "on_failure": Notice(kind=Kind.SHELL, task="x"), "on_recovery": Notice(kind=Kind.SHELL, task="x"),
+    "on_failure": Errand(kind=Kind.SHELL, task="x"), "on_recovery": Errand(kind=Kind.SHELL, task="x"),
 }  # fmt: skip
 
 
