@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from jobrun.actions.entries import Coming, Neighbours
 from jobrun.cron.occurrences import upcoming
-from jobrun.cron.words import Dst, Entry, EntryRow, Every, Occurrence, Schedule
+from jobrun.cron.words import Coming, Dst, Entry, EntryRow, Every, Neighbours, Occurrence, Schedule
 
 _WINDOWS = tuple(timedelta(days=days) for days in (0.01, 1, 40, 400, 3000))  # first a short look back
 

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
 from jobrun.cron.jobs import job_of
-from jobrun.cron.words import Entry, EntryRow, NewTick, Occurrence, Overlap, TickState
+from jobrun.cron.words import Entry, EntryRow, NewTick, Overlap, TickState
 from jobrun.errors import NotDone
 from jobrun.store import Store
 from jobrun.units import MILLISECOND
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
-    """An occurrence that is to come; `row` is None for an entry that no scheduler has loaded yet."""
-
-    entry: Entry
-    occurrence: Occurrence
-    row: EntryRow | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbours:
-    """The occurrences of an entry before an instant, at it and after it."""
-
-    before: Occurrence | None
-    there: Occurrence | None
-    after: Occurrence | None
 
 
 def trigger(store: Store, entry: Entry, *, now: datetime, expires_at: datetime | None = None) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from jobrun.actions.entries import Coming
 from jobrun.actions.tables import TableView
 from jobrun.actions.why import EntryStory
 from jobrun.cli import render, tables
 from jobrun.cli.caller import zone_of
 from jobrun.cli.human import distance, wall
-from jobrun.cron.words import EntryRow
+from jobrun.cron.words import Coming, EntryRow
 from jobrun.units import format_duration, listed, plural
 
 SHOWN = 5  # names of entries that are paused

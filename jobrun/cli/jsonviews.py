@@ -6,14 +6,13 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from jobrun.actions.acting import Changed
-from jobrun.actions.entries import Coming
 from jobrun.actions.looking import Inspection, Overview, WorkerView
 from jobrun.actions.tables import TableView
 from jobrun.actions.why import EntryStory
 from jobrun.cli import tables
 from jobrun.cli.jsonout import attempt_object, job_object
 from jobrun.cron.monitor import host_of
-from jobrun.cron.words import EntryRow, Tick
+from jobrun.cron.words import Coming, EntryRow, Tick
 from jobrun.model import Job, Terms
 from jobrun.units import rfc3339
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from jobrun.actions.entries import Coming
 from jobrun.cli.place import table_at
-from jobrun.cron.words import Entry, EntryRow
+from jobrun.cron.words import Coming, Entry, EntryRow
 from jobrun.errors import JobrunError
 from jobrun.units import MILLISECOND
 

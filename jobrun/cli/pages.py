@@ -7,13 +7,12 @@ import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jobrun.actions.entries import Coming
 from jobrun.actions.looking import Inspection, Overview
 from jobrun.cli import cronpages, render, tables
 from jobrun.cli.human import both, distance
 from jobrun.cli.safe import safe_line
 from jobrun.cron.monitor import host_of
-from jobrun.cron.words import Tick
+from jobrun.cron.words import Coming, Tick
 from jobrun.model import COMMON_TERMS, Attempt, Job, Kind, Leftovers, OnCrash, State, Terms
 from jobrun.units import format_duration, format_size, plural
 

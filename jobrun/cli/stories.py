@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from jobrun.actions.entries import Neighbours
 from jobrun.actions.why import EntryStory, JobStory
 from jobrun.cli import tables
 from jobrun.cli.caller import zone_of
 from jobrun.cli.human import both, distance, wall
-from jobrun.cron.words import Tick, TickState
+from jobrun.cron.words import Neighbours, Tick, TickState
 from jobrun.model import TROUBLED, Job, State
 from jobrun.units import format_duration, plural
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from jobrun.actions.entries import Coming
 from jobrun.actions.looking import WorkerView
 from jobrun.cli import render
 from jobrun.cli.human import distance, wall
 from jobrun.cli.render import Column
-from jobrun.cron.words import Tick, TickState
+from jobrun.cron.words import Coming, Tick, TickState
 from jobrun.model import DEFAULT_QUEUE, Job, State
 from jobrun.units import format_duration
 

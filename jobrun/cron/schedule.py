@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
 from jobrun.cron.fields import parse_expression
-from jobrun.cron.words import Every, Schedule, Special
+from jobrun.cron.words import Every, Expression, Schedule, Special
 from jobrun.errors import UsageError
 from jobrun.units import MILLISECOND, parse_duration
 
@@ -20,6 +21,8 @@ ALIASES = {
     "@hourly": "0 * * * *",
 }
 SHORTEST_S = 1.0  # a shorter interval is a loop, not a schedule
+
+_DAY = 24 * 60  # minutes
 
 
 def parse_schedule(text: str, *, name: str = "", seed: str = "") -> Schedule:
@@ -42,6 +45,18 @@ def parse_schedule(text: str, *, name: str = "", seed: str = "") -> Schedule:
         f"schedule `{text[:40]}` is not known",
         hint=f"words: {', '.join([*ALIASES, *Special])}, @every 10m",
     )
+
+
+def shortest_s(schedule: Schedule) -> float:
+    """Return the least time between two runs, in seconds; that days are left out can only make it longer."""
+    match schedule:
+        case Every():
+            return schedule.interval_s
+        case Expression():
+            times = [hour * 60 + minute for hour in schedule.hours for minute in schedule.minutes]
+            following = [*times[1:], times[0] + _DAY]
+            return 60.0 * min(after - before for before, after in zip(times, following, strict=True))
+    return math.inf
 
 
 def _every(text: str, duration: str) -> Every:

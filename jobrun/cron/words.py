@@ -196,6 +196,24 @@ class EntryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """An occurrence that is to come; `row` is None for an entry that no scheduler has loaded yet."""
+
+    entry: Entry
+    occurrence: Occurrence
+    row: EntryRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The occurrences of an entry before an instant, at it and after it."""
+
+    before: Occurrence | None
+    there: Occurrence | None
+    after: Occurrence | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTick:
     """A tick decided: what becomes of one due occurrence, or of several in a row.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from jobrun.cron.schedule import parse_schedule
+from jobrun.cron.schedule import parse_schedule, shortest_s
 from jobrun.cron.words import Schedule
 from jobrun.crontab import naming, percent
 from jobrun.crontab.dialect import as_schedule
@@ -16,7 +16,6 @@ from jobrun.crontab.lines import Line, Refusal
 from jobrun.crontab.tomltext import LONE_SURROGATE, Value
 from jobrun.crontab.wrappers import Around, Unwrapped, span, unwrap
 from jobrun.errors import UsageError
-from jobrun.table.fitting import shortest_s
 from jobrun.table.values import is_variable
 
 # Settings of cron itself, and what no crontab can set; a command may see them, but none is known to ask.

@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from jobrun.cron.jobs import job_of
-from jobrun.cron.words import Entry, Errand, Every, Expression, Schedule
+from jobrun.cron.schedule import shortest_s
+from jobrun.cron.words import Entry, Errand, Schedule
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob, Surroundings, Terms
 from jobrun.requests import MAX_BACKOFF_S
@@ -20,7 +21,6 @@ from jobrun.units import format_duration
 _CALL = NewJob(kind=Kind.CALL, task="module:function")
 _LINE = NewJob(kind=Kind.SHELL, task="true")
 _JOB_FIELDS = frozenset(field.name for field in fields(NewJob))
-_DAY = 24 * 60  # minutes
 
 
 def check_kinds(spot: Spot, own: Mapping[str, Any], kind: Kind) -> None:
@@ -74,15 +74,3 @@ def _alone(name: str, value: Any) -> NewJob:
     elif field in _JOB_FIELDS:
         given = {field: value}
     return replace(_CALL if KEYS[name].kinds == CALLS else _LINE, **given)
-
-
-def shortest_s(schedule: Schedule) -> float:
-    """Return the least time between two runs; that days are left out can only make it longer."""
-    match schedule:
-        case Every():
-            return schedule.interval_s
-        case Expression():
-            times = [hour * 60 + minute for hour in schedule.hours for minute in schedule.minutes]
-            following = [*times[1:], times[0] + _DAY]
-            return 60.0 * min(after - before for before, after in zip(times, following, strict=True))
-    return float("inf")
