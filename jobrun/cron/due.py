@@ -48,7 +48,7 @@ def due_ticks(after: After, *, since: datetime, now: datetime, window: Callable[
 def between(after: After, older: NewTick, told: Iterable[tuple[datetime, datetime]]) -> Iterator[NewTick]:
     """Yield rows for those of older ticks that lie in none of the spans `told`, which are in order."""
     begin = older.at - MILLISECOND
-    end = (older.last or older.at) + MILLISECOND
+    end = older.end + MILLISECOND
     for first_told, last_told in (*told, (end, end)):
         first = next(after(begin), None)
         if first is not None and first.at < first_told:

@@ -17,7 +17,6 @@ from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Ove
 LATE_S = 60.0  # a tick that is served later than this was missed: crond looks once a minute
 MOST_CAUGHT_UP = 100
 _LARGEST_WINDOW_S = 3600.0  # unless the entry says otherwise
-_CHANGED = "no scheduler served it before its entry was changed"
 _CATCHUP_S = 10.0  # what is served later than this is told so
 
 
@@ -46,10 +45,13 @@ def window_s(entry: Entry, interval_s: float) -> float:
 def decide(entry: Entry, due: Due, situation: Situation) -> list[NewTick]:
     """Return the verdicts on all due ticks, oldest first."""
     row = situation.row
-    verdicts = [_unserved(entry, older, row) for older in due.older]
+    verdicts = [
+        _withheld(entry, older, row) or replace(older, reason="no scheduler served it in time")
+        for older in due.older
+    ]
     served: list[Occurrence] = []
     for tick in due.recent:
-        if (verdict := _withheld(entry, tick, row)) is not None:
+        if (verdict := _withheld(entry, _tick(tick, TickState.MISSED), row)) is not None:
             verdicts.append(verdict)
         else:
             served.append(tick)
@@ -63,24 +65,14 @@ def is_made_up(at: datetime, *, decided_at: datetime) -> bool:
     return decided_at - at > timedelta(seconds=_CATCHUP_S)
 
 
-def _unserved(entry: Entry, older: NewTick, row: EntryRow) -> NewTick:
-    """Return the verdict on ticks that came while nobody was there, or too long ago."""
+def _withheld(entry: Entry, missed: NewTick, row: EntryRow) -> NewTick | None:
+    """Return the verdict on ticks that do not run, however late it is; None on all others."""
     if not entry.is_enabled:
-        return replace(older, state=TickState.DISABLED)
-    if row.is_paused_at(older.at) and row.is_paused_at(older.last or older.at):
-        return replace(older, state=TickState.PAUSED)
-    if (older.last or older.at) < row.since:
-        return replace(older, reason=_CHANGED)
-    return replace(older, reason="no scheduler served it in time")
-
-
-def _withheld(entry: Entry, tick: Occurrence, row: EntryRow) -> NewTick | None:
-    if not entry.is_enabled:
-        return _tick(tick, TickState.DISABLED)
-    if row.is_paused_at(tick.at):
-        return _tick(tick, TickState.PAUSED)
-    if tick.at < row.since:
-        return replace(_tick(tick, TickState.MISSED), reason=_CHANGED)
+        return replace(missed, state=TickState.DISABLED)
+    if row.is_paused_at(missed.at) and row.is_paused_at(missed.end):
+        return replace(missed, state=TickState.PAUSED)
+    if missed.end < row.since:
+        return replace(missed, reason="no scheduler served it before its entry was changed")
     return None
 
 

@@ -230,6 +230,11 @@ class NewTick:
     last: datetime | None = None
     count: int | None = 1
 
+    @property
+    def end(self) -> datetime:
+        """Return the instant of the last tick, which may be the first."""
+        return self.last or self.at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:

@@ -71,7 +71,7 @@ class Serving:
         """Leave out of the older ticks those that have rows, from before the clock was set back."""
         untold: list[NewTick] = []
         for each in due.older:
-            told = self._store.ticks.told(name, each.at, each.last or each.at)
+            told = self._store.ticks.told(name, each.at, each.end)
             untold += between(partial(timetable.after, name), each, told) if told else [each]
         return replace(due, older=tuple(untold))
 
@@ -89,7 +89,7 @@ class Serving:
             self._drop(waiting[: max(len(waiting) + pending - most, 0)], "a newer tick took its place", now)
             self._end_replaced(entry, live, now)
         if verdicts:
-            self._store.entries.advance(name, done_until=max(tick.last or tick.at for tick in verdicts))
+            self._store.entries.advance(name, done_until=max(tick.end for tick in verdicts))
         return decided
 
     def _end_replaced(self, entry: Entry, live: Iterable[int], now: datetime) -> None:

@@ -32,7 +32,6 @@ class Ticks:
         with self._db.write():
             if not self._is_open(entry, tick):
                 return None
-            last = tick.at if tick.last is None else tick.last
             row = self._db.row(
                 _RECORD,
                 {
@@ -43,7 +42,7 @@ class Ticks:
                     "moved_from": tick.moved_from and tick.moved_from.isoformat(),
                     "reason": storable(tick.reason),
                     "in_way": tick.in_way,
-                    "last": to_ms(last),
+                    "last": to_ms(tick.end),
                     "count": tick.count,
                     "now": to_ms(now),
                 },
