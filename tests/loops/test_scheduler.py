@@ -237,7 +237,21 @@ def test_a_clock_that_is_set_and_set_back_neither_doubles_nor_loses_a_tick(
     assert while_right <= times.keys()
 
 
-@pytest.mark.parametrize("seed", range(20))
+def test_a_clock_that_is_set_right_while_nobody_was_there_holds_up_no_tick(
+    begin: Callable[..., Scene],
+) -> None:
+    scene = begin(HOURLY + 'overlap = "allow"\n')
+    scene.clock.set(YEAR)
+    scene.step()
+
+    scene.clock.set(-YEAR)
+    scene = begin()
+    scene.run(timedelta(hours=1))
+
+    assert [tick.state for tick in scene.ticks("hourly") if tick.at == scene.clock.now] == [TickState.RAN]
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_done_to_the_clock_each_tick_is_told_of_and_has_one_job_at_most(
     begin: Callable[..., Scene], seed: int
 ) -> None:
