@@ -23,7 +23,7 @@ Exit codes follow sysexits(3) for 75 and timeout(1) for 124.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class JobrunError(Exception):
@@ -110,3 +110,15 @@ class Cancelled(Stopped):
 
 class Interrupted(Stopped):
     """The worker shuts down; the job will be run again."""
+
+
+def meant(word: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    """Return a hint that names the known word that is near, or else the other hint.
+
+    >>> meant("qeue", ["queue", "tags"])
+    'did you mean `queue`?'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 -- only mistakes pay for it
+
+    near = get_close_matches(word[:64], list(known), n=1)
+    return f"did you mean `{near[0]}`?" if near else otherwise

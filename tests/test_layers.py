@@ -52,8 +52,8 @@ DRAWERS = {"utils.py", "helpers.py", "base.py", "types.py", "constants.py", "com
 LONGEST_FUNCTION, LONGEST_MODULE, MOST_PARAMETERS = 40, 300, 5
 # Exceptions, each with its reason.
 LONG = {("store/rows.py", "job_of")}  # one line a column, nothing else
-# What is slow to import and has no use for most: sqlite-utils, and for `enqueue` the words of cron.
-LATE = {("store/opening.py", "jobrun.store.migrations")} | {
+# What is slow to import and has no use for most: sqlite-utils, difflib, and for `enqueue` the words of cron.
+LATE = {("errors.py", "difflib"), ("store/opening.py", "jobrun.store.migrations")} | {
     ("store/__init__.py", f"jobrun.store{part}") for part in ("", ".entries", ".ticks", ".tables", ".pings")
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

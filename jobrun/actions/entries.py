@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import NoReturn
 
 from jobrun.cron.jobs import job_of
 from jobrun.cron.words import Entry, EntryRow, NewTick, Overlap, TickState
-from jobrun.errors import NotDone
+from jobrun.errors import NotDone, meant
 from jobrun.store import Store
 from jobrun.units import MILLISECOND
 
@@ -57,13 +56,11 @@ def known(store: Store) -> Mapping[str, EntryRow]:
     return {row.name: row for row in store.entries.rows()}
 
 
-def no_entry(name: str, names: Iterable[str], place: object) -> NotDone:
+def no_entry(name: str, names: Iterable[str], place: object, *, otherwise: str | None = None) -> NotDone:
     """Return the error that says there is no such entry, with the name that was meant, if one is near."""
-    near = difflib.get_close_matches(name, names, n=1)
-    return NotDone(f"no entry `{name}` in `{place}`", hint=f"did you mean `{near[0]}`?" if near else None)
+    return NotDone(f"no entry `{name}` in `{place}`", hint=meant(name, names, otherwise))
 
 
 def _unknown(store: Store, name: str) -> NoReturn:
     hint = "`jobrun cron FILE` loads a table; only then its entries are known here"
-    error = no_entry(name, known(store), store.path)
-    raise NotDone(error.message, hint=error.hint or hint)
+    raise no_entry(name, known(store), store.path, otherwise=hint)

@@ -10,8 +10,7 @@ from typing import Any
 import typer
 
 from jobrun.cli.commands import acting, cron, entries, following, importing, looking, units, why, working
-from jobrun.cli.readers import meant
-from jobrun.errors import UsageError
+from jobrun.errors import UsageError, meant
 
 # What typer raises for words that make no sense; from 0.26 on click is a part of typer.
 _Misuse: type[Exception] = typer.BadParameter.__mro__[1]
@@ -209,7 +208,9 @@ _add(
 
 def _refuse_unknown_verb(argv: Sequence[str]) -> None:
     if argv and not argv[0].startswith("-") and argv[0] not in _ORDER:
-        raise UsageError(f"unknown command `{argv[0]}`", hint=meant(argv[0], _ORDER, ", ".join(_ORDER)))
+        raise UsageError(
+            f"unknown command `{argv[0]}`", hint=meant(argv[0], _ORDER, f"one of {', '.join(_ORDER)}")
+        )
 
 
 def _with_verb_of_cron(words: Sequence[str]) -> Sequence[str]:
@@ -222,8 +223,8 @@ def _with_verb_of_cron(words: Sequence[str]) -> Sequence[str]:
         return words
     if first.startswith("-") or "/" in first or "." in first or os.path.lexists(first):
         return ["run", *words]
-    hint = meant(first, known, f"{', '.join(known)}, or a table such as jobs.toml")
-    raise UsageError(f"unknown command `cron {first}`", hint=hint)
+    every = f"one of {', '.join(known)}, or a table such as jobs.toml"
+    raise UsageError(f"unknown command `cron {first}`", hint=meant(first, known, every))
 
 
 def _usage_error(misuse: Any, argv: Sequence[str]) -> UsageError:

@@ -11,8 +11,8 @@ from typing import Any
 
 from jobrun.cli.asking import BY_FLAG, Caller, Option
 from jobrun.cli.caller import check_input
-from jobrun.cli.words import Said, nearest, new_job, parse_line
-from jobrun.errors import UsageError
+from jobrun.cli.words import Said, new_job, parse_line
+from jobrun.errors import UsageError, meant
 from jobrun.model import NewJob
 from jobrun.payload import parse_json
 
@@ -112,7 +112,7 @@ def _option(key: str) -> Option:
     option = BY_FLAG.get("--" + ("tag" if key == "tags" else key.replace("_", "-")))
     if option is None or option.field in _NOT_IN_A_LINE:
         known = [flag[2:] for flag, each in BY_FLAG.items() if each.field not in _NOT_IN_A_LINE]
-        hint = nearest(key, ["task", "command", "tags", *known])
+        hint = meant(key, ["task", "command", "tags", *known])
         raise UsageError(f"unknown key `{key}`" + (f"; {hint}" if hint else ""))
     return option
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from datetime import datetime
 
 from jobrun.cli.caller import zone
 from jobrun.cli.place import utc_now
-from jobrun.errors import NoSuchJob, UsageError
+from jobrun.errors import NoSuchJob, UsageError, meant
 from jobrun.model import State
 from jobrun.requests import check_name
 from jobrun.units import parse_duration
@@ -52,7 +51,7 @@ def state(text: str) -> State:
         return State(text)
     except ValueError:
         raise UsageError(
-            f"`{text}` is not a state", hint=meant(text, [*State, *VIEWS], STATE_WORDS)
+            f"`{text}` is not a state", hint=meant(text, [*State, *VIEWS], f"one of {STATE_WORDS}")
         ) from None
 
 
@@ -99,9 +98,3 @@ def queue_name(text: str) -> str:
     """Read a name that a queue can have."""
     check_name("queue", text)
     return text
-
-
-def meant(word: str, known: list[str], otherwise: str) -> str:
-    """Return a hint: the word that is close, or else all there are."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"one of {otherwise}"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from jobrun.cli.asking import ANSWER, BY_FLAG, OPTIONS, Caller, Option
-from jobrun.errors import UsageError
+from jobrun.errors import UsageError, meant
 from jobrun.model import Kind, NewJob
 from jobrun.payload import MAX_DIGITS, parse_json
 from jobrun.requests import TARGET_HINT, check
@@ -120,14 +120,6 @@ def read_value(text: str) -> Any:
     return number if json.dumps(number) == text else text
 
 
-def nearest(word: str, known: Sequence[str]) -> str | None:
-    """Return a hint that names what was meant, or None if nothing is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 -- only mistakes pay for it
-
-    near = get_close_matches(word, known, n=1)
-    return f"did you mean `{near[0]}`?" if near else None
-
-
 def _option(word: str) -> tuple[Option, str | None]:
     """Return the option that a word names, and the value that is part of it, if one is."""
     if option := BY_FLAG.get(word):
@@ -140,7 +132,7 @@ def _option(word: str) -> tuple[Option, str | None]:
     elif (option := BY_FLAG.get(word[:2])) and option.metavar:
         return option, word[2:]
     flag = word.partition("=")[0]
-    near = nearest(flag, list(BY_FLAG)) if flag.startswith("--") else None
+    near = meant(flag, BY_FLAG) if flag.startswith("--") else None
     hint = near or "arguments that begin with a dash go after --"
     raise UsageError(f"unknown option `{flag}`", hint=hint)
 

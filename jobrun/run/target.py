@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
+
+from jobrun.errors import meant
 
 
 class BadTarget(Exception):
@@ -39,6 +40,5 @@ def resolve(task: str) -> Callable[..., Any]:
 
 
 def _missing(task: str, holder: object, name: str) -> str:
-    near = difflib.get_close_matches(name, [n for n in dir(holder) if not n.startswith("_")], n=1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
-    return f"`{task}`: there is no `{name}`{hint}"
+    hint = meant(name, [n for n in dir(holder) if not n.startswith("_")])
+    return f"`{task}`: there is no `{name}`" + (f"; {hint}" if hint else "")

@@ -9,12 +9,12 @@ from typing import Any
 
 from jobrun.cron.schedule import parse_schedule
 from jobrun.cron.words import Entry
-from jobrun.errors import UsageError
+from jobrun.errors import UsageError, meant
 from jobrun.model import COMMON_TERMS, Kind, Terms
 from jobrun.requests import check_name
 from jobrun.table import fitting
 from jobrun.table.keys import DEFAULTS, ELSEWHERE, KEYS, WHAT, WHEN, Key
-from jobrun.table.problems import Problems, Spot, nearest, unknown
+from jobrun.table.problems import Problems, Spot, unknown
 from jobrun.table.surroundings import Surrounder
 
 Values = dict[str, Any]  # by key, read
@@ -125,8 +125,8 @@ def _unknown(name: str, value: Any, keys: Mapping[str, Key]) -> UsageError:
         )
     if name == "user":
         return UsageError("unknown key `user`", hint="all jobs run as the user who runs jobrun")
-    if (meant := ELSEWHERE.get(name)) in keys:
-        return UsageError(f"unknown key `{name}`", hint=f"did you mean `{meant}`?")
+    if (ours := ELSEWHERE.get(name)) in keys:
+        return UsageError(f"unknown key `{name}`", hint=f"did you mean `{ours}`?")
     return unknown("unknown key", name, keys)
 
 
@@ -144,7 +144,7 @@ def _only_one_of(spot: Spot, said: Mapping[str, Any], keys: tuple[str, ...]) -> 
         return given[0]
     if given:
         spot.add("", UsageError(f"has both `{given[0]}` and `{given[1]}`", hint="keep one"))
-    elif not any(nearest(key, keys) for key in said if key not in KEYS):  # a slip of the pen, and told
+    elif not any(meant(key, keys) for key in said if key not in KEYS):  # a slip of the pen, and told
         words = " or ".join(f"`{key}`" for key in keys)
         spot.add("", UsageError(f"has no {words}", hint="one of them is needed"))
     return ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobrun.errors import UsageError
+from jobrun.errors import UsageError, meant
 from jobrun.table.skeleton import Place, Skeleton
 from jobrun.units import plural
 
@@ -110,9 +109,4 @@ class Spot:
 
 def unknown(what: str, word: str, known: Iterable[str], *, otherwise: str | None = None) -> UsageError:
     """Return the error for a word that nobody knows, with the nearest that somebody does."""
-    near = nearest(word, known)
-    return UsageError(f"{what} `{word[:64]}`", hint=f"did you mean `{near}`?" if near else otherwise)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word[:64], list(known), n=1)), None)
+    return UsageError(f"{what} `{word[:64]}`", hint=meant(word, known, otherwise))
