@@ -63,7 +63,8 @@ class Books:
         with self._store.group():
             for _, hired in news.hired:
                 self._store.workers.join(self._row(hired))
-            for seat, ended in news.ended:
+            # Once each: a worker says again to a new dispatcher what may lie in its socket still.
+            for seat, ended in {ended.token: (seat, ended) for seat, ended in news.ended}.values():
                 if seat.runs(ended.token):
                     told.lines += self._settle(seat, ended.ending, pid=ended.pid or seat.pid)
             for gone in news.gone:

@@ -162,6 +162,7 @@ def test_an_ending_said_twice_before_it_was_heard_counts_once(scene: Scene, busy
 
     assert worker.heard() == [Settled(token=order.token)] * 2
     assert (scene.job(job_id).failures, len(scene.store.ledger.attempts(job_id))) == (1, 1)
+    assert "too late" not in scene.log.read_text()
 
 
 def test_a_failed_job_comes_again_after_its_wait(scene: Scene, busy: Busy) -> None:
