@@ -13,8 +13,8 @@ Made by `jobrun cron import` from {sources}. Each job stands below its old line.
 What changes, and what to write in [defaults], or in a job, to have it as it was:
 
   overlap = "allow"    a run is skipped while the one before it is not over
-  catchup = "none"     a run that was missed is made up once, if it is late by no more than half its
-                       interval and no more than an hour
+  catchup = "none"     a run that was missed is made up once, if it is late by no more
+                       than half its interval and no more than an hour
   on_failure = "..."   no mail is sent{mailto}: name a command that tells
                        somebody when a job fails; `jobrun logs` shows what it printed
   [env]                LANG is C.UTF-8, PATH is /usr/local/bin:/usr/bin:/bin, unless set below"""
