@@ -12,6 +12,7 @@ usage: ./install.sh [--prefix DIR] [--dry-run]             install jobrun for yo
        ./install.sh [--prefix DIR] [--dry-run] uninstall   remove it again; your jobs stay where they are
        ./install.sh try                                    run jobs on real files, in an environment in .try/
        ./install.sh test [ARGUMENT...]                     run all tests (pytest's arguments), in one in .venv/
+       ./install.sh bench [--quick] [PEER...]              measure jobrun and its peers, in some in bench/.venv/
 
 Needs Python 3.11 or newer: the one that PYTHON names, else the first fit one of python3 and python3.14 to python3.11.
 USAGE
@@ -44,7 +45,7 @@ main() {
             --user) manager=--user ;;
             -h | --help) usage && exit ;;
             uninstall) verb=uninstall ;;
-            try | test)
+            bench | try | test)
                 verb=$1
                 shift
                 break
@@ -55,7 +56,7 @@ main() {
     done
     [ "$manager" = --system ] || [ "$services" ] || misuse "\`--user\` goes with \`--systemd\`"
     case $verb in
-        try | test)
+        bench | try | test)
             [ -z "$prefix$dry_run$services" ] || misuse "\`$verb\` takes no options of install.sh before it"
             "run_$verb" "$@"
             ;;
@@ -142,20 +143,16 @@ run_try() {
 }
 
 run_test() {
-    find_python
-    venv=$here/.venv
-    stamp=$(fingerprint pyproject.toml)
-    if ! is_current; then
-        say 'Making a private environment in .venv/ (packages are fetched; the first time takes a moment):'
-        make_environment "$venv"
-        # compat: a plain path to this checkout; the default is a finder whose imports slow down every start
-        pip_install "$venv" --config-settings editable_mode=compat --editable '.[test]'
-        say "$stamp" >"$venv/stamp"
-    fi
+    make_checkout_environment .venv '.[test]'
     for tool in busybox dash mandoc shellcheck strace systemd-analyze tmux; do
         command -v "$tool" >/dev/null || say "Not installed: $tool. The tests that need it are skipped."
     done
     exec "$venv/bin/python" -m pytest "$@"
+}
+
+run_bench() { # what the peers need is installed by the runner, since one that cannot be had stops no other
+    make_checkout_environment bench/.venv/jobrun .
+    exec "$venv/bin/python" -m bench.peers.run "$@"
 }
 
 # -- services
@@ -283,6 +280,19 @@ pip_install() { # ENVIRONMENT WORD...
     shift
     run "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
         fail 'pip could not install the packages' 'pip says why above; it fetches them from the index that it is set to use'
+}
+
+make_checkout_environment() { # FOLDER WHAT: one that runs this checkout as it is; sets $venv
+    find_python
+    venv=$here/$1
+    stamp=$(fingerprint pyproject.toml)
+    if ! is_current; then
+        say "Making a private environment in $1/ (packages are fetched; the first time takes a moment):"
+        make_environment "$venv"
+        # compat: a plain path to this checkout; the default is a finder whose imports slow down every start
+        pip_install "$venv" --config-settings editable_mode=compat --editable "$2"
+        say "$stamp" >"$venv/stamp"
+    fi
 }
 
 install_copy() { # ENVIRONMENT: builds from a copy, so that nothing is left in the checkout

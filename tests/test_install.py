@@ -82,6 +82,7 @@ def test_a_dry_run_says_which_services_of_the_host_it_would_install(shell: list[
         ["--user"],
         ["try", "me"],
         ["--dry-run", "test"],
+        ["--dry-run", "bench"],
         ["--systemd", "try"],
     ],
     ids=" ".join,

@@ -12,12 +12,14 @@ that is imported only by its own interpreter: by `client`, and by the workers of
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from pathlib import Path
 from typing import Protocol
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = Path(sys.executable).parent  # of the environment that the adapter runs in
+RECORD = struct.Struct("=qq")  # of the tally: when a job began, and when it was asked for
 
 
 class Adapter(Protocol):

@@ -7,10 +7,10 @@ nor forks need a lock, and the file's size tells how many jobs have begun.
 from __future__ import annotations
 
 import os
-import struct
 import time
 
-RECORD = struct.Struct("=qq")
+from bench.peers import RECORD
+
 _tally = os.open(os.environ["BENCH_TALLY"], os.O_WRONLY | os.O_APPEND)
 
 

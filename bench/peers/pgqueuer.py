@@ -14,7 +14,9 @@ from pgqueuer.queries import Queries
 from bench.peers import body, url
 
 PACKAGES = ("pgqueuer", "asyncpg")
-DURABILITY = "PostgreSQL, fsync at each commit, 100 jobs to a commit: what was claimed runs again after a crash"
+DURABILITY = (
+    "PostgreSQL, fsync at each commit, 100 jobs to a commit: what was claimed runs again after a crash"
+)
 SETTINGS = "2 processes, batch_size=100; its manager is started from Python, with uvloop as `pgq run` does"
 
 _queries: list[Queries] = []

@@ -9,7 +9,9 @@ from bench.peers import PROGRAMS, body, url, variant
 
 PACKAGES = ("rq", "redis")
 DURABILITY = "Redis without persistence: a crash of the server loses everything"
-SETTINGS = "rq worker-pool -n 2; " + ("SimpleWorker, no fork" if variant() else "a fork for each job (default)")
+SETTINGS = "rq worker-pool -n 2; " + (
+    "SimpleWorker, no fork" if variant() else "a fork for each job (default)"
+)
 
 _queue = Queue(connection=Redis.from_url(url()))
 

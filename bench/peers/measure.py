@@ -1,0 +1,179 @@
+"""Time one peer: asking for jobs, running them, and how soon an idle worker takes one up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.peers import RECORD, ROOT
+from bench.peers.catalogue import Peer
+from bench.peers.servers import SERVERS
+
+LIMIT_S = 180.0
+WARM_UP = 20  # jobs that show that workers are up
+STOP_S = 10.0
+MEMORY = Path("/dev/shm")
+
+
+class Broken(Exception):
+    """A peer did not do the work; the message says what it said last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """Jobs a second: asked for, from the first body to the last, and from the start of the workers."""
+
+    enqueue: float
+    drain: float
+    whole: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A folder, a tally and a server that were never used before."""
+
+    peer: Peer
+    python: Path
+    folder: Path
+    tally: Path
+    variables: dict[str, str]
+
+    def client(self, *words: str) -> Any:
+        """Run the peer's client to its end and return what it tells."""
+        command = [os.fspath(self.python), "-m", "bench.peers.client", self.peer.module, *words]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=self.variables,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LIMIT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise Broken(f"`{words[0]}` was not done in {LIMIT_S:.0f} s") from None
+        if done.returncode:
+            raise Broken(f"`{words[0]}` ended with {done.returncode}: {_last_line(done.stderr)}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def begun(self) -> list[tuple[int, int]]:
+        """Return when each job began and when it was asked for, in nanoseconds, in order."""
+        return sorted(RECORD.iter_unpack(self.tally.read_bytes()))
+
+
+def describe(peer: Peer, python: Path, top: Path) -> dict[str, Any]:
+    with site(peer, python, top) as place:
+        told: dict[str, Any] = place.client("describe")
+        return told
+
+
+def speed(peer: Peer, python: Path, top: Path, count: int) -> Speed:
+    """Ask for so many jobs one by one, then start two workers, and wait until the last job has begun."""
+    with site(peer, python, top) as place:
+        asked_s = place.client("enqueue", str(count))["seconds"]
+        commands = place.client("describe")["commands"]
+        start_ns = time.monotonic_ns()
+        with _workers(place, commands) as running:
+            _wait_for(place, count, running)
+        times = [at for at, _ in place.begun()][:count]
+    return Speed(
+        enqueue=count / asked_s,
+        drain=(count - 1) * 1e9 / (times[-1] - times[0]),
+        whole=count * 1e9 / (times[-1] - start_ns),
+    )
+
+
+def bulk(peer: Peer, python: Path, top: Path, count: int) -> float:
+    """Return how many jobs a second one can ask for in calls of many."""
+    with site(peer, python, top) as place:
+        return float(count / place.client("bulk", str(count))["seconds"])
+
+
+def pick_up(peer: Peer, python: Path, top: Path, count: int) -> list[float]:
+    """Return the milliseconds from asking for a job to its first line, sorted; workers are idle between."""
+    with site(peer, python, top) as place:
+        place.client("enqueue", str(WARM_UP))
+        with _workers(place, place.client("describe")["commands"]) as running:
+            _wait_for(place, WARM_UP, running)
+            place.client("pace", str(count))
+            _wait_for(place, WARM_UP + count, running)
+        return sorted((at - sent) / 1e6 for at, sent in place.begun() if sent)
+
+
+@contextmanager
+def site(peer: Peer, python: Path, top: Path) -> Iterator[Site]:
+    """Make a place that was never used, with a server if the peer needs one, and remove it."""
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else top
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=top)))
+        folder.chmod(0o711)  # PostgreSQL, as another user, has its own folder in there
+        tally = stack.enter_context(tempfile.NamedTemporaryFile(dir=memory, prefix="jobrun-bench-"))
+        url = stack.enter_context(SERVERS[peer.server](folder)) if peer.server else ""
+        variables = os.environ | {
+            "BENCH_FOLDER": os.fspath(folder),
+            "BENCH_TALLY": tally.name,
+            "BENCH_URL": url,
+            "BENCH_VARIANT": peer.variant,
+            "PYTHONPATH": os.fspath(ROOT),
+        }
+        yield Site(peer=peer, python=python, folder=folder, tally=Path(tally.name), variables=variables)
+
+
+@contextmanager
+def _workers(place: Site, commands: Sequence[Sequence[str]]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run the peer's workers, and end them with all that they started."""
+    running: list[subprocess.Popen[bytes]] = []
+    with (place.folder / "workers.log").open("w") as log:
+        try:
+            for words in commands:
+                command = subprocess.Popen(
+                    words,
+                    cwd=place.folder,
+                    env=place.variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+                running.append(command)
+            yield running
+        finally:
+            _stop(running)
+
+
+def _stop(running: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in running:
+        process.terminate()
+    end = time.monotonic() + STOP_S
+    for process in running:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(end - time.monotonic(), 0))
+        with suppress(ProcessLookupError):  # what is left of its session
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for(place: Site, count: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while (begun := place.tally.stat().st_size // RECORD.size) < count:
+        ended = [process for process in running if process.poll() is not None]
+        if ended or time.monotonic() > end:
+            what = f"a worker ended with {ended[0].returncode}" if ended else f"{LIMIT_S:.0f} s are over"
+            said = _last_line((place.folder / "workers.log").read_text(errors="replace"))
+            raise Broken(f"{begun} of {count} jobs began, then {what}: {said}")
+        time.sleep(0.005)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
