@@ -17,6 +17,7 @@ from typing import Any
 from bench.peers import RECORD, ROOT
 from bench.peers.catalogue import Peer
 from bench.peers.servers import SERVERS
+from bench.peers.usage import cpu_s
 
 LIMIT_S = 180.0
 WARM_UP = 20  # jobs that show that workers are up
@@ -30,11 +31,15 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """Jobs a second: asked for, from the first body to the last, and from the start of the workers."""
+    """Jobs a second: asked for, from the first body to the last, and from the start of the workers.
+
+    `cpu_us` is the CPU time of a job while jobs are run: of the workers and, where there is one, the server.
+    """
 
     enqueue: float
     drain: float
     whole: float
+    cpu_us: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class Site:
     python: Path
     folder: Path
     tally: Path
+    server_pid: int | None
     variables: dict[str, str]
 
     def client(self, *words: str) -> Any:
@@ -84,12 +90,16 @@ def speed(peer: Peer, python: Path, top: Path, count: int) -> Speed:
         commands = place.client("describe")["commands"]
         start_ns = time.monotonic_ns()
         with _workers(place, commands) as running:
+            _wait_for(place, 1, running)
+            before, early = _cpu_s(place, running), _count(place)
             _wait_for(place, count, running)
+            used = _cpu_s(place, running) - before
         times = [at for at, _ in place.begun()][:count]
     return Speed(
         enqueue=count / asked_s,
         drain=(count - 1) * 1e9 / (times[-1] - times[0]),
         whole=count * 1e9 / (times[-1] - start_ns),
+        cpu_us=used * 1e6 / max(count - early, 1),
     )
 
 
@@ -118,15 +128,22 @@ def site(peer: Peer, python: Path, top: Path) -> Iterator[Site]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=top)))
         folder.chmod(0o711)  # PostgreSQL, as another user, has its own folder in there
         tally = stack.enter_context(tempfile.NamedTemporaryFile(dir=memory, prefix="jobrun-bench-"))
-        url = stack.enter_context(SERVERS[peer.server](folder)) if peer.server else ""
+        server = stack.enter_context(SERVERS[peer.server](folder)) if peer.server else None
         variables = os.environ | {
             "BENCH_FOLDER": os.fspath(folder),
             "BENCH_TALLY": tally.name,
-            "BENCH_URL": url,
+            "BENCH_URL": server.url if server else "",
             "BENCH_VARIANT": peer.variant,
             "PYTHONPATH": os.fspath(ROOT),
         }
-        yield Site(peer=peer, python=python, folder=folder, tally=Path(tally.name), variables=variables)
+        yield Site(
+            peer=peer,
+            python=python,
+            folder=folder,
+            tally=Path(tally.name),
+            server_pid=server.pid if server else None,
+            variables=variables,
+        )
 
 
 @contextmanager
@@ -165,13 +182,22 @@ def _stop(running: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _wait_for(place: Site, count: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
     end = time.monotonic() + LIMIT_S
-    while (begun := place.tally.stat().st_size // RECORD.size) < count:
+    while (begun := _count(place)) < count:
         ended = [process for process in running if process.poll() is not None]
         if ended or time.monotonic() > end:
             what = f"a worker ended with {ended[0].returncode}" if ended else f"{LIMIT_S:.0f} s are over"
             said = _last_line((place.folder / "workers.log").read_text(errors="replace"))
             raise Broken(f"{begun} of {count} jobs began, then {what}: {said}")
         time.sleep(0.005)
+
+
+def _count(place: Site) -> int:
+    return place.tally.stat().st_size // RECORD.size
+
+
+def _cpu_s(place: Site, running: Sequence[subprocess.Popen[bytes]]) -> float:
+    server = [place.server_pid] if place.server_pid else []
+    return cpu_s([*(process.pid for process in running), *server])
 
 
 def _last_line(text: str) -> str:

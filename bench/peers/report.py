@@ -26,6 +26,7 @@ HEAD = (
     "drain/s",
     "with start/s",
     "drain, jobrun : peer",
+    "CPU µs/job",
     "pick-up p50 ms",
     "p95 ms",
     "max ms",
@@ -34,6 +35,7 @@ READING = """\
 - enqueue: from Python, one call a job, one client. bulk: in calls of 1,000 where the peer has such a call.
 - drain: all jobs are there first, then two workers start; from the first body to the last one. "with start" counts
   from the start of the workers' command. A peer that claims many jobs ahead looks better in the first.
+- CPU: of all processes of the peer while jobs are run, its server's too. 10 ms is the step of the clock behind it.
 - pick-up: two idle workers, one job each 50 ms, from the call that asks for it to the first line of the function.
 - The function is the same for all: it appends 16 bytes to a file in memory, about a microsecond.
 - Medians of the rounds; rounds go through all peers in turn. Compare within one run: figures move with the machine.
@@ -94,6 +96,7 @@ def _row(name: str, figures: Figures, ours: float | None) -> list[str]:
         _whole(drain),
         _whole(figures.median("whole")),
         ratio,
+        _whole(figures.median("cpu_us")),
         *picked,
     ]
 

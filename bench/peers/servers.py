@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PROGRAMS = {"redis": ("redis-server",), "postgres": ("postgres", "initdb", "pg_ctl")}
 START_S = 30.0
@@ -21,8 +21,15 @@ class Missing(Exception):
     """What a peer needs cannot be had here; the message says what."""
 
 
+class Server(NamedTuple):
+    """Where it is, and its process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
-def redis(folder: Path) -> Iterator[str]:
+def redis(folder: Path) -> Iterator[Server]:
     """Run a Redis that keeps nothing on disk."""
     program = _program("redis-server")
     port = _free_port()
@@ -32,14 +39,14 @@ def redis(folder: Path) -> Iterator[str]:
         server = subprocess.Popen([program, *place, *keep], stdout=log, stderr=log)
     try:
         _await_redis(server, port)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield Server(f"redis://127.0.0.1:{port}/0", server.pid)
     finally:
         server.terminate()
         server.wait()
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres(folder: Path) -> Iterator[Server]:
     """Run a PostgreSQL with the settings of `initdb`: it calls fsync at each commit."""
     control, initdb = _program("pg_ctl"), _program("initdb")
     data, log = folder / "pg", folder / "pg.log"
@@ -50,12 +57,13 @@ def postgres(folder: Path) -> Iterator[str]:
     options = f"-k {data} -c listen_addresses=''"
     _call([control, "-D", data, "-w", "-l", data / "log", "-o", options, "start"], log, who)
     try:
-        yield f"postgresql://bench@/postgres?host={data}"
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        yield Server(f"postgresql://bench@/postgres?host={data}", pid)
     finally:
         _call([control, "-D", data, "-w", "-m", "immediate", "stop"], log, who)
 
 
-SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"redis": redis, "postgres": postgres}
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {"redis": redis, "postgres": postgres}
 
 
 def version(server: str) -> str:
