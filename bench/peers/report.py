@@ -96,7 +96,7 @@ def _row(name: str, figures: Figures, ours: float | None) -> list[str]:
         _whole(drain),
         _whole(figures.median("whole")),
         ratio,
-        _whole(figures.median("cpu_us")),
+        _whole(figures.median("cpu_us") or None),  # none: too short for the clock
         *picked,
     ]
 

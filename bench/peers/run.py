@@ -33,12 +33,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="jobrun-bench-", dir=wanted.folder) as folder:
         top = Path(folder)
         top.chmod(0o711)  # PostgreSQL, as another user, has its own folder in there
-        for number in range(rounds):
-            for name in names:
-                if not found[name].failed:
+        try:
+            for number in range(rounds):
+                for name in [name for name in names if not found[name].failed]:
                     _tell(f"round {number + 1} of {rounds}: {name}")
                     _measure(name, found[name], top, QUICK_PACED if wanted.quick else PACED)
-        print(table(found))
+        finally:  # also of a run that was cut short
+            print(table(found), flush=True)
         to = wanted.to or (RESULTS if not wanted.quick and not wanted.peer else None)
         if to:
             to.write_text(page(found, top, rounds), encoding="utf-8")
