@@ -9,8 +9,7 @@ Importing this package costs nothing; each name is loaded when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # for the eyes of type checkers; `typing` alone would cost as much as starting Python
 if TYPE_CHECKING:
     from jobrun.api import Current, Jobs, Options, current, enqueue, enqueue_many, open, options  # noqa: A004
     from jobrun.errors import Cancelled, Interrupted, JobrunError, Permanent, Retry, TimeLimit
@@ -37,7 +36,7 @@ __all__ = [
 _ERRORS = frozenset({"Cancelled", "Interrupted", "JobrunError", "Permanent", "Retry", "TimeLimit"})
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module `jobrun` has no attribute `{name}`")
     from importlib import import_module  # noqa: PLC0415 -- as late as what it imports

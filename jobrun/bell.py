@@ -8,13 +8,11 @@ behind when a listener dies. A ring says "look", never what to see.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import select
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 
 from jobrun import private
 
@@ -29,7 +27,7 @@ class Tone(StrEnum):
     PING = "ping"  # a monitor is to be told something
 
 
-def ring(side: Path, tone: Tone) -> None:
+def ring(side: str | os.PathLike[str], tone: Tone) -> None:
     """Wake all listeners of a tone; call it after COMMIT.
 
     It raises nothing: what is committed is no error, and listeners look now and then without a ring.
@@ -49,7 +47,7 @@ class Listener:
     listens looks now and then without a ring, and is only slower.
     """
 
-    def __init__(self, side: Path, tone: Tone) -> None:
+    def __init__(self, side: str | os.PathLike[str], tone: Tone) -> None:
         """Begin to listen."""
         try:
             self._fd = _watch(_file(side, tone))
@@ -81,7 +79,7 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(side: Path, tone: Tone) -> Iterator[Listener]:
+def listening(side: str | os.PathLike[str], tone: Tone) -> Iterator[Listener]:
     """Listen for the length of a block."""
     listener = Listener(side, tone)
     try:
@@ -90,27 +88,28 @@ def listening(side: Path, tone: Tone) -> Iterator[Listener]:
         listener.close()
 
 
-def _watch(path: Path) -> int:
+def _watch(path: str) -> int:
+    import ctypes  # noqa: PLC0415 -- who rings has no use for it
+
     _make(path)
     libc = ctypes.CDLL(None, use_errno=True)
     fd: int = libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
     if fd < 0:
-        raise _last_error(path)
+        raise _last_error(path, ctypes.get_errno())
     if libc.inotify_add_watch(fd, os.fsencode(path), _IN_ATTRIB) < 0:
-        error = _last_error(path)
+        error = _last_error(path, ctypes.get_errno())
         os.close(fd)
         raise error
     return fd
 
 
-def _last_error(path: Path) -> OSError:
-    code = ctypes.get_errno()
-    return OSError(code, os.strerror(code), os.fspath(path))
+def _last_error(path: str, code: int) -> OSError:
+    return OSError(code, os.strerror(code), path)
 
 
-def _file(side: Path, tone: Tone) -> Path:
-    return side / f"bell.{tone}"
+def _file(side: str | os.PathLike[str], tone: Tone) -> str:
+    return os.path.join(side, f"bell.{tone}")
 
 
-def _make(path: Path) -> None:
+def _make(path: str) -> None:
     os.close(private.open_file(path))

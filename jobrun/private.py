@@ -7,12 +7,11 @@ and nobody but root could ring it.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def open_file(path: Path) -> int:
+def open_file(path: str | os.PathLike[str]) -> int:
     """Open a file, made if it is missing, for reading and writing; return the descriptor.
 
     Only what was made here changes its owner: what was there may be a hard link to a file of root.
@@ -22,18 +21,18 @@ def open_file(path: Path) -> int:
     except FileExistsError:
         return os.open(path, _FLAGS)
     os.fchmod(fd, 0o600)
-    _leave(fd, path.parent.stat())
+    _leave(fd, os.stat(os.path.dirname(path) or "."))
     return fd
 
 
-def make_folder(folder: Path, owner: os.stat_result) -> None:
+def make_folder(folder: str | os.PathLike[str], owner: os.stat_result) -> None:
     """Make a folder, unless it is there, for the owner of something else."""
     try:
-        folder.mkdir(mode=0o700)
+        os.mkdir(folder, mode=0o700)
     except FileExistsError:
         return
     if os.geteuid() != 0:
-        folder.chmod(0o700)
+        os.chmod(folder, 0o700)
         return
     fd = os.open(
         folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -10,12 +10,11 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def take(path: Path) -> int | None:
+def take(path: str | os.PathLike[str]) -> int | None:
     """Lock a file, made if need be, and return its descriptor; None if somebody holds it.
 
     The file's inode is compared after locking, since a file that was deleted and made anew between
@@ -33,7 +32,7 @@ def take(path: Path) -> int | None:
     return None
 
 
-def is_held(path: Path) -> bool:
+def is_held(path: str | os.PathLike[str]) -> bool:
     """Say whether a living process holds the lock of a file; a missing file is held by nobody."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -50,7 +49,7 @@ def is_held(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def taken(path: Path) -> Iterator[bool]:
+def taken(path: str | os.PathLike[str]) -> Iterator[bool]:
     """Try to hold a lock for the length of a block; yields whether it is ours."""
     fd = take(path)
     try:
@@ -60,15 +59,15 @@ def taken(path: Path) -> Iterator[bool]:
             os.close(fd)
 
 
-def beat(path: Path) -> None:
+def beat(path: str | os.PathLike[str]) -> None:
     """Say "I am here" to people by the file's times; no decision hangs on it."""
     with contextlib.suppress(OSError):
         os.utime(path)
 
 
-def _is_still(fd: int, path: Path) -> bool:
+def _is_still(fd: int, path: str | os.PathLike[str]) -> bool:
     try:
-        there = path.stat(follow_symlinks=False)
+        there = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
     here = os.fstat(fd)

@@ -10,20 +10,20 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import random
 import signal
-import threading
 import time
-from pathlib import Path
-from types import FrameType
 
 from jobrun import private
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class Gate:
     """One process' end of the gate file."""
 
-    def __init__(self, path: Path, *, patience_s: float, own_process: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, patience_s: float, own_process: bool) -> None:
         """Open the gate. `own_process`: the process is ours, so SIGALRM may end a wait."""
         self._fd = private.open_file(path)
         self._patience_s = patience_s
@@ -34,9 +34,7 @@ class Gate:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if self._own_process and threading.current_thread() is threading.main_thread():
-                self._wait_in_the_kernel()
-            else:
+            if not (self._own_process and self._wait_in_the_kernel()):
                 self._wait_by_trying()
 
     def leave(self) -> None:
@@ -46,9 +44,12 @@ class Gate:
     def close(self) -> None:
         os.close(self._fd)
 
-    def _wait_in_the_kernel(self) -> None:
-        # PEP 475 resumes flock after a signal unless the handler raises.
-        before = signal.signal(signal.SIGALRM, _raise_timeout)
+    def _wait_in_the_kernel(self) -> bool:
+        """Wait, or return False in a thread, where no alarm can be set."""
+        try:  # PEP 475 resumes flock after a signal unless the handler raises
+            before = signal.signal(signal.SIGALRM, _raise_timeout)
+        except ValueError:
+            return False
         try:
             with contextlib.suppress(TimeoutError):  # around the disarming too: the alarm may come just then
                 try:
@@ -58,12 +59,13 @@ class Gate:
                     signal.setitimer(signal.ITIMER_REAL, 0)
         finally:
             signal.signal(signal.SIGALRM, before)
+        return True
 
     def _wait_by_trying(self) -> None:
         # Somebody else's process: its signals are not ours to use.
         end = time.monotonic() + self._patience_s
         while time.monotonic() < end:
-            time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 -- jitter, no secret
+            time.sleep(0.0005 + os.urandom(1)[0] / 100_000)  # jitter, up to 3 ms
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -3,104 +3,26 @@
 Methods take and return words of `model`; SQL stands nowhere else. User code never shares a process
 with an open store: one `open(db).close()` in it would drop the process' POSIX locks, and committed
 rows with them (sqlite.org/howtocorrupt.html, 2.2).
+
+Each name is loaded when it is first used: an `enqueue` in a loop takes `opening` and `insertion` alone.
 """
 
 from __future__ import annotations
 
-import os
-from functools import cached_property
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from importlib import import_module
 
-from jobrun.store import opening
-from jobrun.store.database import Database
-from jobrun.store.endings import Endings
-from jobrun.store.intake import Intake
-from jobrun.store.ledger import Ledger
-from jobrun.store.opening import check_for_workers
-from jobrun.store.orders import Orders
-from jobrun.store.queue import Queue
-from jobrun.store.workers import Workers
-
-if TYPE_CHECKING:  # loaded when first used: `enqueue` stands in loops, and has no use for the words of cron
-    from jobrun.store.entries import Entries
-    from jobrun.store.pings import Pings
-    from jobrun.store.tables import Tables
-    from jobrun.store.ticks import Ticks
-
-PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jobrun.store.medium import check_for_workers
+    from jobrun.store.whole import Store, open_store, store_exists
 
 __all__ = ["Store", "check_for_workers", "open_store", "store_exists"]
 
 
-class Store:
-    """An open job file, each part of it a few verbs."""
-
-    def __init__(self, path: Path, database: Database, *, created: bool) -> None:
-        self.path = path
-        self.created = created  # this opening made the file
-        self.group = database.write  # several changes, one commit
-        self.savepoint = database.savepoint  # one of several changes, to be made or not
-        self.reading = database.reading
-        self.checkpoint = database.checkpoint
-        self.intake = Intake(database)
-        self.endings = Endings(database)
-        self.queue = Queue(database, self.endings)
-        self.orders = Orders(database)
-        self.ledger = Ledger(database)
-        self.workers = Workers(database)
-        self._database = database
-
-    @cached_property
-    def entries(self) -> Entries:
-        from jobrun.store import entries  # noqa: PLC0415 -- as said above
-
-        return entries.Entries(self._database)
-
-    @cached_property
-    def ticks(self) -> Ticks:
-        from jobrun.store import ticks  # noqa: PLC0415 -- as said above
-
-        return ticks.Ticks(self._database, self.intake)
-
-    @cached_property
-    def tables(self) -> Tables:
-        from jobrun.store import tables  # noqa: PLC0415 -- as said above
-
-        return tables.Tables(self._database)
-
-    @cached_property
-    def pings(self) -> Pings:
-        from jobrun.store import pings  # noqa: PLC0415 -- as said above
-
-        return pings.Pings(self._database)
-
-    def close(self) -> None:
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def open_store(
-    path: Path, *, create: bool = False, own_process: bool = True, patience_s: float = PATIENCE_S
-) -> Store:
-    """Open a job file, made first if `create` allows it and it is missing.
-
-    `own_process` is False in a program that is not ours, whose signals we must not use. Raises
-    `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
-    """
-    created = create and not store_exists(path) and opening.create(path)
-    database = opening.open_database(path, own_process=own_process, busy_s=patience_s)
-    return Store(path, database, created=created)
-
-
-def store_exists(path: Path) -> bool:
-    """Say whether there is anything of that name; whether it is a job file, opening tells."""
-    return os.path.lexists(path)  # False, too, where we may not look
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module `jobrun.store` has no attribute `{name}`")
+    home = "medium" if name == "check_for_workers" else "whole"
+    found = getattr(import_module(f"jobrun.store.{home}"), name)
+    globals()[name] = found
+    return found

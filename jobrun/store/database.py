@@ -11,30 +11,29 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from jobrun.bell import Tone, ring
 from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom, UsageError
 from jobrun.locks.gate import Gate
-from jobrun.paths import side_dir
+from jobrun.places import side_folder
 
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
 _CHECKPOINT_MS = 50
 _NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 
-Arguments = Mapping[str, Any] | Sequence[Any]
+PathLike = str | os.PathLike[str]
+Arguments = Mapping[str, object] | Sequence[object]
 
 
 class Database:
     """A connection, its gate and its bell; used by the process that opened it and by no fork of it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, gate: Gate | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: PathLike, gate: Gate | None) -> None:
         """Take over a connection that `opening` has checked; without a gate it only reads."""
         self._connection = connection
         self._path = path
-        self._side = side_dir(path)
+        self._side = side_folder(path)
         self._gate = gate
         self._pid = os.getpid()
         self._depth = 0
@@ -174,7 +173,7 @@ class Database:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def translated(error: sqlite3.Error, path: Path) -> JobrunError | sqlite3.Error:
+def translated(error: sqlite3.Error, path: PathLike) -> JobrunError | sqlite3.Error:
     """Return a fault of the file in our words; our own mistakes stay what they are."""
     name = getattr(error, "sqlite_errorname", "")
     if name in _NO_ROOM:
@@ -196,9 +195,9 @@ def translated(error: sqlite3.Error, path: Path) -> JobrunError | sqlite3.Error:
     return error
 
 
-def _unwritable(path: Path) -> JobFileUnusable:
+def _unwritable(path: PathLike) -> JobFileUnusable:
     """Name what may not be written: SQLite makes the files beside a job file with its mode at that time."""
-    files = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")]
-    barred = [file for file in files if file.exists() and not os.access(file, os.W_OK)]
-    hint = f"chmod u+w {' '.join(map(os.fspath, barred))}" if barred else None
+    files = [f"{path}{end}" for end in ("", "-wal", "-shm")]
+    barred = [file for file in files if os.path.exists(file) and not os.access(file, os.W_OK)]
+    hint = f"chmod u+w {' '.join(barred)}" if barred else None
     return JobFileUnusable(f"`{(barred or files)[0]}` cannot be written; nothing was changed", hint=hint)

@@ -11,6 +11,7 @@ from typing import Any
 from jobrun.bell import Tone
 from jobrun.model import COMMON_TERMS, Added, NewJob, State, Terms
 from jobrun.store.database import Database
+from jobrun.store.insertion import holder, insert
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import from_ms, to_ms
 
@@ -31,25 +32,12 @@ class Intake:
             return [self._add(job, to_ms(now)) for job in jobs]
 
     def _add(self, job: NewJob, now_ms: int) -> Added:
-        if job.key is not None and (holder := self._holder(job.key)) is not None:
-            return holder
         run_at = now_ms if job.run_at is None else to_ms(job.run_at)
         state = State.SCHEDULED if run_at > now_ms else State.READY
-        job_id = self._db.insert(_INSERT, self._columns(job, state=state, run_at=run_at, now_ms=now_ms))
+        if job.key is not None and (held := holder(self._db, job.key)) is not None:
+            return Added(id=held[0], state=State(held[1]), run_at=instant(held[2]), is_new=False)
+        job_id = insert(self._db, self._columns(job, state=state, run_at=run_at, now_ms=now_ms))
         return Added(id=job_id, state=state, run_at=from_ms(run_at), is_new=True)
-
-    def _holder(self, key: str) -> Added | None:
-        row = self._db.row(
-            """
-            SELECT id, state, run_at
-              FROM jobs
-             WHERE key = :key AND state IN ('scheduled', 'ready', 'running')
-            """,
-            {"key": key},
-        )
-        if row is None:
-            return None
-        return Added(id=row["id"], state=State(row["state"]), run_at=instant(row["run_at"]), is_new=False)
 
     def _columns(self, job: NewJob, *, state: State, run_at: int, now_ms: int) -> dict[str, Any]:
         around = job.surroundings
@@ -102,12 +90,3 @@ def _text_of(terms: Terms) -> str | None:
     given = {field.name: getattr(terms, field.name) for field in fields(terms)}
     return compact({name: value for name, value in given.items() if value != getattr(COMMON_TERMS, name)})
 
-
-_INSERT = """
-    INSERT INTO jobs (state, queue, priority, run_at, expires_at, kind, task, args, kwargs, retries,
-                      backoff_ms, max_backoff_ms, timeout_ms, on_crash, created_at, key, name, tags,
-                      entry, scheduled_for, cwd, umask, environment, deadline_at, terms)
-    VALUES (:state, :queue, :priority, :run_at, :expires_at, :kind, :task, :args, :kwargs, :retries,
-            :backoff_ms, :max_backoff_ms, :timeout_ms, :on_crash, :created_at, :key, :name, :tags,
-            :entry, :scheduled_for, :cwd, :umask, :environment, :deadline_at, :terms)
-"""

@@ -8,9 +8,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jobrun.errors import JobFileUnusable
+from jobrun.errors import JobFileUnusable, Refused
 
 _NETWORKED = ("nfs", "cifs", "smb", "9p", "virtiofs", "fuse", "ceph", "afs", "lustre", "gfs2", "glusterfs")
+
+
+def check_for_workers(path: Path) -> None:
+    """Refuse what a group of workers must not run from: a network, or to root somebody else's file."""
+    check(path.parent)
+    if os.geteuid() == 0 and path.stat().st_uid != 0:
+        raise Refused(
+            f"`{path}` belongs to uid {path.stat().st_uid}, and its jobs would run as root",
+            hint="run the workers as that user",
+        )
 
 
 def check(folder: Path) -> None:

@@ -1,0 +1,61 @@
+"""One new row of jobs, in the words of the table; loads little, since `enqueue` stands in loops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jobrun.store.database import Database
+
+# A call without arguments that is due at once; a test holds it equal to what `NewJob` leaves unsaid.
+PLAIN: dict[str, object] = {
+    "state": "ready",
+    "queue": "default",
+    "priority": 0,
+    "expires_at": None,
+    "deadline_at": None,
+    "kind": "call",
+    "args": "[]",
+    "kwargs": "{}",
+    "retries": 0,
+    "backoff_ms": 10_000,
+    "max_backoff_ms": 600_000,
+    "timeout_ms": None,
+    "on_crash": "retry",
+    "key": None,
+    "name": None,
+    "tags": "[]",
+    "entry": None,
+    "scheduled_for": None,
+    "terms": None,
+    "cwd": None,
+    "umask": None,
+    "environment": None,
+}
+
+
+def insert(database: Database, row: Mapping[str, object]) -> int:
+    """Insert a row, within a transaction, and return its id."""
+    return database.insert(_INSERT, row)
+
+
+def holder(database: Database, key: str) -> tuple[int, str, int] | None:
+    """Return id, state and due time (ms) of the live job that has a key."""
+    row = database.row(
+        """
+        SELECT id, state, run_at
+          FROM jobs
+         WHERE key = :key AND state IN ('scheduled', 'ready', 'running')
+        """,
+        {"key": key},
+    )
+    return None if row is None else (row["id"], row["state"], row["run_at"])
+
+
+_INSERT = """
+    INSERT INTO jobs (state, queue, priority, run_at, expires_at, kind, task, args, kwargs, retries,
+                      backoff_ms, max_backoff_ms, timeout_ms, on_crash, created_at, key, name, tags,
+                      entry, scheduled_for, cwd, umask, environment, deadline_at, terms)
+    VALUES (:state, :queue, :priority, :run_at, :expires_at, :kind, :task, :args, :kwargs, :retries,
+            :backoff_ms, :max_backoff_ms, :timeout_ms, :on_crash, :created_at, :key, :name, :tags,
+            :entry, :scheduled_for, :cwd, :umask, :environment, :deadline_at, :terms)
+"""
