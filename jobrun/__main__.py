@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -12,7 +13,11 @@ def main() -> None:
     from jobrun.cli.door import run  # noqa: PLC0415 -- see above
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    words = sys.argv[1:]
+    code = run(words)
+    if code == 0 and "enqueue" in words[:3]:
+        os._exit(code)  # all is written and closed; to take the interpreter down would only take time
+    sys.exit(code)
 
 
 if __name__ == "__main__":

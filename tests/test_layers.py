@@ -15,7 +15,8 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors"},
-    {"model", "units", "paths", "private"},
+    {"model", "units", "places", "private"},
+    {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "cron"},
     {"locks", "bell", "signals", "procs", "zone", "log", "wire", "notify"},
@@ -41,7 +42,7 @@ HOMES = {
     "subprocess": {"run/command.py", "cli/checking.py", "crontab/sources.py", "scheduler/courier.py"},
     "ctypes": {"bell.py", "procs.py", "run/output.py"},
     "asyncio": {"run/call.py"},
-    "urllib": {"messenger.py", "store/opening.py"},
+    "urllib": {"messenger.py"},
     "ssl": {"messenger.py"},
     "socket": {"notify.py", "wire/channel.py", "supervisor"},
 }
@@ -52,10 +53,14 @@ DRAWERS = {"utils.py", "helpers.py", "base.py", "types.py", "constants.py", "com
 LONGEST_FUNCTION, LONGEST_MODULE, MOST_PARAMETERS = 40, 300, 5
 # Exceptions, each with its reason.
 LONG = {("store/rows.py", "job_of")}  # one line a column, nothing else
-# What is slow to import and has no use for most: sqlite-utils, difflib, and for `enqueue` the words of cron.
-LATE = {("errors.py", "difflib"), ("store/opening.py", "jobrun.store.migrations")} | {
-    ("store/__init__.py", f"jobrun.store{part}") for part in ("", ".entries", ".ticks", ".tables", ".pings")
-}
+# What is slow to import and has no use for most: sqlite-utils, difflib, the words of cron, and for `enqueue` most others.
+LATE = {
+    ("errors.py", "difflib"),
+    ("bell.py", "ctypes"),
+    ("store/opening.py", "jobrun.store.migrations"),
+    ("store/opening.py", "pathlib"),
+    *(("store/__init__.py", name) for name in ("importlib", "jobrun.store.medium", "jobrun.store.whole")),
+} | {("store/whole.py", f"jobrun.store{part}") for part in ("", ".entries", ".ticks", ".tables", ".pings")}
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters
 
 SQL = re.compile(

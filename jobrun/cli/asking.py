@@ -1,4 +1,4 @@
-"""All that `enqueue` can be asked for: one table, for the parser, batch files and the help page."""
+"""All that `enqueue` can be asked for, with what reads the values; the table stands in `flags`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from jobrun.cli.flags import AFTER, DURATION, INSTANT, INSTANT_OR_DURATION, JSON, POLICY, TABLE, TEXTS, WHOLE
 from jobrun.errors import UsageError
 from jobrun.model import OnCrash, Surroundings
 from jobrun.payload import parse_json
@@ -35,14 +36,18 @@ class Option:
     field: str
     group: str
     help: str
-    metavar: str | None = None
-    parse: Callable[[str, Caller], Any] = lambda text, _: text
-    is_repeatable: bool = False
+    metavar: str | None
+    parse: Callable[[str, Caller], Any]
+    is_repeatable: bool
 
     @property
     def name(self) -> str:
         """Return the long flag."""
         return self.flags[-1]
+
+
+def _text(text: str, _: Caller) -> str:
+    return text
 
 
 def _whole(text: str, _: Caller) -> int:
@@ -80,51 +85,27 @@ def _json(text: str, caller: Caller) -> Any:
     return parse_json(text, "the JSON text")
 
 
-WHAT, WHEN, HOW, NAMED, ANSWER = "What to run", "When", "How hard to try", "Names", "Answer"
-
-OPTIONS = (
-    Option(flags=("--shell",), field="shell", group=WHAT, metavar="LINE",
-           help="a line for /bin/sh, with your directory, umask and environment"),
-    Option(flags=("-x", "--exec"), field="exec", group=WHAT,
-           help="what follows `--` is a command and its arguments, no shell"),
-    Option(flags=("--args",), field="args", group=WHAT, metavar="JSON", parse=_json,
-           help="the arguments as a JSON list, or named ones as an object; @FILE or - to read it"),
-    Option(flags=("--kwargs",), field="kwargs", group=WHAT, metavar="JSON", parse=_json,
-           help="the named arguments as a JSON object; @FILE or - to read it"),
-    Option(flags=("--batch",), field="batch", group=WHAT, metavar="FILE",
-           help="one job a line, as words or as a JSON object; - reads standard input"),
-    Option(flags=("--check",), field="check", group=WHAT,
-           help="import the function first, in a process of its own; refuse what does not fit"),
-    Option(flags=("--in",), field="in", group=WHEN, metavar="DUR", parse=_after,
-           help="not before this long from now: 90s, 5m, 2h, 1d, 1h30m"),
-    Option(flags=("--eta",), field="eta", group=WHEN, metavar="WHEN", parse=_instant,
-           help="not before: 18:00, tomorrow 06:30, 2027-03-01 10:00, or RFC 3339"),
-    Option(flags=("--expires",), field="expires", group=WHEN, metavar="WHEN|DUR", parse=_instant_or_duration,
-           help="do not start it later than this, or than this long after it is due"),
-    Option(flags=("-Q", "--queue"), field="queue", group=WHEN, metavar="QUEUE",
-           help="the queue; default: default"),
-    Option(flags=("--priority",), field="priority", group=WHEN, metavar="N", parse=_whole,
-           help="higher runs first; default: 0"),
-    Option(flags=("--retries",), field="retries", group=HOW, metavar="N", parse=_whole,
-           help="further attempts after a failure, 0 to 100; default: 0"),
-    Option(flags=("--backoff",), field="backoff_s", group=HOW, metavar="DUR", parse=_duration,
-           help="longest wait before the first retry, doubled each time; default: 10s"),
-    Option(flags=("--max-backoff",), field="max_backoff_s", group=HOW, metavar="DUR", parse=_duration,
-           help="longest wait of all; default: 10m"),
-    Option(flags=("--timeout",), field="timeout_s", group=HOW, metavar="DUR", parse=_duration,
-           help="time limit of each attempt; default: none"),
-    Option(flags=("--on-crash",), field="on_crash", group=HOW, metavar="POLICY", parse=_policy,
-           help="if its worker dies: retry while retries are left, park or fail; default: retry"),
-    Option(flags=("--key",), field="key", group=NAMED, metavar="KEY",
-           help="at most one unfinished job has it; if taken, that job is the answer"),
-    Option(flags=("--name",), field="name", group=NAMED, metavar="NAME", help="a name to find it by"),
-    Option(flags=("--tag",), field="tags", group=NAMED, metavar="TAG", is_repeatable=True,
-           help="a tag to find it by; may be repeated"),
-    Option(flags=("-q", "--quiet"), field="quiet", group=ANSWER, help="print the id alone"),
-    Option(flags=("--json",), field="json", group=ANSWER, help="print the job as JSON"),
-    Option(flags=("--wait",), field="wait", group=ANSWER, help="wait for it and exit with its code"),
-    Option(flags=("--follow",), field="follow", group=ANSWER, help="show its output while waiting"),
-)  # fmt: skip
+_READERS: dict[int, Callable[[str, Caller], Any]] = {
+    WHOLE: _whole,
+    DURATION: _duration,
+    AFTER: _after,
+    INSTANT: _instant,
+    INSTANT_OR_DURATION: _instant_or_duration,
+    POLICY: _policy,
+    JSON: _json,
+}
+OPTIONS = tuple(
+    Option(
+        flags=flags,
+        field=field,
+        group=group,
+        help=text,
+        metavar=metavar,
+        parse=_READERS.get(reader, _text),
+        is_repeatable=reader == TEXTS,
+    )
+    for flags, field, group, metavar, reader, text in TABLE
+)
 
 BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 BY_FIELD = {option.field: option for option in OPTIONS}

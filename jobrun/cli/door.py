@@ -1,6 +1,7 @@
 """The door of the command line: what every command needs before it starts and after it ends.
 
-`enqueue` goes to a parser of our own and never loads typer, which costs more than the commit itself.
+`enqueue` goes to a parser of our own and never loads typer, which costs more than the commit itself; plain
+words take a straight way that loads hardly anything.
 Whatever goes wrong is answered here: a person's mistake in one line, a bug with its traceback.
 """
 
@@ -11,10 +12,13 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from jobrun import __version__
 from jobrun.errors import JobFileUnusable, JobrunError, NotDone, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BUG = 70
 INTERRUPTED = 130
@@ -44,22 +48,32 @@ def run(argv: list[str]) -> int:
     return code
 
 
-def _dispatch(words: list[str], db: Path | None) -> int:
+def _dispatch(words: list[str], db: str | None) -> int:
     if words == ["--version"]:
         sys.stdout.write(f"jobrun {__version__}\n")
         return 0
-    if words[:1] == ["enqueue"]:
-        from jobrun.cli.enqueue import run as enqueue  # noqa: PLC0415 -- only here
-
-        return enqueue(words[1:], db)
     if words[:1] == ["help"]:
         return _dispatch([*words[1:], "--help"], db)
+    if words[:1] == ["enqueue"]:
+        from jobrun.cli.straight import run as straight  # noqa: PLC0415 -- only here
+
+        if straight(words[1:], db):
+            return 0
+        from jobrun.cli.enqueue import run as enqueue  # noqa: PLC0415 -- only here
+
+        return enqueue(words[1:], _path(db))
     from jobrun.cli.app import run as others  # noqa: PLC0415 -- typer is loaded for them alone
 
-    return others(words, db)
+    return others(words, _path(db))
 
 
-def _take_db(words: list[str]) -> tuple[list[str], Path | None]:
+def _path(db: str | None) -> Path | None:
+    from pathlib import Path  # noqa: PLC0415 -- the straight way does without
+
+    return None if db is None else Path(db)
+
+
+def _take_db(words: list[str]) -> tuple[list[str], str | None]:
     """Take `--db PATH` out of the words, wherever it stands before `--`."""
     named: str | None = None
     kept: list[str] = []
@@ -75,7 +89,7 @@ def _take_db(words: list[str]) -> tuple[list[str], Path | None]:
                 raise UsageError("--db needs a PATH", hint="as in `jobrun --db PATH status`")
         else:
             kept.append(word)
-    return kept, None if named is None else Path(os.fsdecode(named.encode()))
+    return kept, None if named is None else os.fsdecode(named.encode())
 
 
 def _as_utf8(argv: list[str]) -> list[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
+from jobrun.cli.answers import answer_with, echo_due_now, echo_held, remark, remark_held, uninterrupted
 from jobrun.cli.asking import Caller
 from jobrun.cli.caller import here, zone
+from jobrun.cli.plain import MAX_SHOWN
 from jobrun.cli.safe import safe_line
 from jobrun.cli.words import Request, parse
 from jobrun.errors import JobrunError, NotDone
@@ -18,8 +18,6 @@ from jobrun.model import Added, Kind, NewJob, State
 from jobrun.paths import default_path
 from jobrun.store import Store, open_store
 from jobrun.units import format_duration
-
-MAX_SHOWN = 200  # characters of a call or command in the echo
 
 
 def run(words: Sequence[str], db: Path | None) -> int:
@@ -72,9 +70,9 @@ def _add(request: Request, job: NewJob, path: Path, caller: Caller) -> Added:
         else:
             answer = _echo(job, added, caller)
         if not added.is_new:
-            _remark(f"already queued as job {added.id}; nothing was added")
+            remark_held(added.id)
         elif job.run_at is not None and job.run_at < caller.now:
-            _remark(f"{_instant(job)} is in the past: runs now")
+            remark(safe_line(f"{_instant(job)} is in the past: runs now"))
         answer_with(answer, f"job {added.id} is queued all the same")
     return added
 
@@ -119,12 +117,11 @@ def _batch_echo(request: Request, added: Sequence[Added], store: Store) -> str:
 
 def _echo(job: NewJob, added: Added, caller: Caller) -> str:
     if not added.is_new:
-        return f"job {added.id} {added.state}: {describe(job)}"
-    text = f"job {added.id} queued: {describe(job)} on {job.queue}, "
+        return echo_held(added.id, added.state, describe(job))
     if added.state is not State.SCHEDULED:
-        return f"{text}due now"
+        return echo_due_now(added.id, describe(job), job.queue)
     wait = format_duration((added.run_at - caller.now).total_seconds())
-    return f"{text}due in {wait} ({_instant(job)})"
+    return f"job {added.id} queued: {describe(job)} on {job.queue}, due in {wait} ({_instant(job)})"
 
 
 def _instant(job: NewJob) -> str:
@@ -146,29 +143,4 @@ def _literal(value: object) -> str:
 
 def tell_created(store: Store) -> None:
     if store.created:
-        _remark(f"new job file at {store.path}")
-
-
-def _remark(text: str) -> None:
-    sys.stderr.write(f"jobrun: {safe_line(text)}\n")
-
-
-def answer_with(text: str, and_yet: str) -> None:
-    """Print the answer; if nobody takes it, the error says what holds nevertheless."""
-    try:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise NotDone(f"cannot write output: {error.strerror}; {and_yet}") from None
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let ^C wait, so that either an id is printed and the job is there, or neither."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        remark(safe_line(f"new job file at {store.path}"))

@@ -11,7 +11,8 @@ from tempfile import TemporaryFile
 
 from jobrun.actions import entries, output, waiting
 from jobrun.cli import render
-from jobrun.cli.enqueue import tell_created, uninterrupted
+from jobrun.cli.answers import uninterrupted
+from jobrun.cli.enqueue import tell_created
 from jobrun.cli.place import utc_now
 from jobrun.cli.printing import Printer, tell_change
 from jobrun.cli.waiting import own_errors

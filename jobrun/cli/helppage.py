@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from jobrun.cli.asking import ANSWER, HOW, NAMED, OPTIONS, WHAT, WHEN, Option
+from jobrun.cli.asking import OPTIONS, Option
+from jobrun.cli.flags import ANSWER, HOW, NAMED, WHAT, WHEN
 
 WIDEST = 100  # columns
 NARROWEST = 60

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from jobrun.cli.asking import ANSWER, BY_FLAG, OPTIONS, Caller, Option
+from jobrun.cli.asking import BY_FLAG, OPTIONS, Caller, Option
+from jobrun.cli.flags import ANSWER
 from jobrun.errors import UsageError, meant
 from jobrun.model import Kind, NewJob
 from jobrun.payload import MAX_DIGITS, parse_json

@@ -12,12 +12,9 @@ import fcntl
 import os
 import signal
 import time
+from types import FrameType
 
 from jobrun import private
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 class Gate:

@@ -9,8 +9,6 @@ Each name is loaded when it is first used: an `enqueue` in a loop takes `opening
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jobrun.store.medium import check_for_workers
@@ -22,6 +20,8 @@ __all__ = ["Store", "check_for_workers", "open_store", "store_exists"]
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module `jobrun.store` has no attribute `{name}`")
+    from importlib import import_module  # noqa: PLC0415 -- as late as what it imports
+
     home = "medium" if name == "check_for_workers" else "whole"
     found = getattr(import_module(f"jobrun.store.{home}"), name)
     globals()[name] = found

@@ -89,4 +89,3 @@ def _text_of(terms: Terms) -> str | None:
         return None
     given = {field.name: getattr(terms, field.name) for field in fields(terms)}
     return compact({name: value for name, value in given.items() if value != getattr(COMMON_TERMS, name)})
-

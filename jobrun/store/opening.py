@@ -17,6 +17,7 @@ from jobrun.store.database import Database, PathLike, translated
 from jobrun.store.schema import APPLICATION_ID, VERSION
 
 DRAFT = ".new-"  # and 8 hex digits, after the name of the job file
+PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
 SIDE_FOLDERS = ("locks", "logs", "spool")
 
 # What is not UTF-8 was not written by us; one such text must not fail a statement over many rows.

@@ -13,6 +13,7 @@ from jobrun.store.database import Database
 from jobrun.store.endings import Endings
 from jobrun.store.intake import Intake
 from jobrun.store.ledger import Ledger
+from jobrun.store.opening import PATIENCE_S
 from jobrun.store.orders import Orders
 from jobrun.store.queue import Queue
 from jobrun.store.workers import Workers
@@ -22,8 +23,6 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.pings import Pings
     from jobrun.store.tables import Tables
     from jobrun.store.ticks import Ticks
-
-PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
 
 
 class Store:

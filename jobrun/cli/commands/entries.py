@@ -9,7 +9,8 @@ import typer
 
 from jobrun.actions import entries
 from jobrun.cli import jsonout, jsonviews, options, render
-from jobrun.cli.enqueue import answer_with, describe, tell_created, uninterrupted
+from jobrun.cli.answers import answer_with, uninterrupted
+from jobrun.cli.enqueue import describe, tell_created
 from jobrun.cli.human import both
 from jobrun.cli.place import entry_in, job_file, opened, table_at, utc_now
 from jobrun.cli.waiting import wait_and_exit

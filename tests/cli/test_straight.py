@@ -1,0 +1,194 @@
+"""The straight way of `enqueue`: what it takes means the same as on the other one, and it loads little."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobrun.cli.asking import OPTIONS, Caller
+from jobrun.cli.enqueue import describe
+from jobrun.cli.plain import plain
+from jobrun.cli.words import Request, parse
+from jobrun.model import State
+from jobrun.store import open_store
+from jobrun.store.insertion import PLAIN
+from jobrun.store.intake import Intake
+from jobrun.units import to_ms
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
+NOW_MS = to_ms(NOW)
+SLOW = {
+    "typing",
+    "re",
+    "json",
+    "dataclasses",
+    "pathlib",
+    "inspect",
+    "hashlib",
+    "threading",
+    "random",
+    "ctypes",
+}
+
+
+def _untouched(*_: object) -> NoReturn:
+    raise AssertionError("plain words refer to nothing around them")
+
+
+def _utc() -> tzinfo:
+    return UTC
+
+
+CALLER = Caller(now=NOW, zone=_utc, surroundings=_untouched, read=_untouched)
+
+
+@pytest.fixture(scope="module")
+def intake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
+    with open_store(tmp_path_factory.mktemp("intake") / "jobs.db", create=True) as store:
+        yield store.intake
+
+
+BITS = st.sampled_from(
+    ["a", "Z", "_", "0", "7", ".", "-", ":", "=", " ", '"', "\\", "{", "[", "'", "é", "\n", "\x7f", "/", ","]
+)
+VALUES = st.one_of(
+    st.sampled_from(
+        ["", "0", "1", "007", "42", "-5", "1.5", "1e3", "true", "null", "NaN", "a b", "it's", "x" * 65]
+    ),
+    st.sampled_from(
+        ["90s", "5m", "2h", "0s", "1d", "1h30m", "9999h", "park", "retry", "fail", "gone", "--key"]
+    ),
+    st.text(BITS, max_size=6),
+)
+TARGETS = st.one_of(
+    st.sampled_from(
+        ["m:f", "a.b:C.d", "_m:_f", "m:__f", "m:__f__", "m", "m:", ":f", "m:f:g", "m..n:f", "é:f"]
+    ),
+    st.text(BITS, max_size=4),
+)
+NAMES = st.sampled_from(["x", "name", "X1", "1x", "a-b", "é"])
+ARGUMENTS = st.one_of(VALUES, st.builds("{}={}".format, NAMES, VALUES))
+FLAGS = st.sampled_from([flag for option in OPTIONS for flag in option.flags])
+CHOSEN = st.one_of(
+    FLAGS.map(lambda flag: [flag]),
+    st.builds(lambda flag, value: [flag, value], FLAGS, VALUES),
+    st.builds(lambda flag, value: [f"{flag}={value}"], FLAGS, VALUES),
+)
+WORDS = st.builds(
+    lambda target, arguments, chosen: [target, *arguments, *(word for words in chosen for word in words)],
+    TARGETS,
+    st.lists(ARGUMENTS, max_size=3),
+    st.lists(CHOSEN, max_size=3),
+)
+
+
+@given(words=WORDS)
+def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], intake: Intake) -> None:
+    asked = plain(words)
+    if asked is None:
+        return
+    own, shown, is_quiet = asked
+
+    request = parse(words, CALLER)
+
+    assert request == Request(job=request.job, quiet=is_quiet)
+    assert request.job is not None
+    columns = intake._columns(request.job, state=State.READY, run_at=NOW_MS, now_ms=NOW_MS)
+    assert {**PLAIN, "run_at": NOW_MS, "created_at": NOW_MS, **own} == columns
+    assert shown == describe(request.job)
+
+
+PLAIN_WORDS = [
+    ["m:f"],
+    ["shop.mail:send", "42", "subject=Hello", "two words", "", "x=0"],
+    ["m:f", "--queue", "mail", "--priority=7", "--retries", "3", "--timeout", "90s", "--on-crash=park"],
+    ["-Q", "mail", "m:f", "--tag", "a", "--tag=b.c", "--name", "nightly", "-q"],
+    ["--key", "one of them", "m:f"],
+]
+
+
+@pytest.mark.parametrize("words", PLAIN_WORDS)
+def test_what_stands_in_loops_goes_the_straight_way(words: list[str]) -> None:
+    assert plain(words) is not None
+
+
+def test_each_option_is_plain_or_known_not_to_be() -> None:
+    others = {"shell", "exec", "args", "kwargs", "batch", "check", "in", "eta", "expires"}
+    others |= {"backoff_s", "max_backoff_s", "json", "wait", "follow"}
+    values = ["", "a", "1", "1s", "park"]
+    taken = {
+        option.field
+        for option in OPTIONS
+        for value in values
+        if plain(["m:f", option.name, *([value] if option.metavar else [])]) is not None
+    }
+
+    assert taken == {option.field for option in OPTIONS} - others
+
+
+@pytest.mark.parametrize("words", PLAIN_WORDS)
+def test_both_ways_write_the_same_row_and_answer(words: list[str], jobrun: Run, path: Path) -> None:
+    jobrun("enqueue", "app:first")
+    other_name = path.parent / "." / path.parent.name / ".." / path.name  # goes the long way
+    (path.parent / path.parent.name).mkdir()
+
+    straight = jobrun("enqueue", *words)
+    held = jobrun("enqueue", *words)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE jobs SET key = NULL")
+    connection.close()
+    long = jobrun("--db", str(other_name), "enqueue", *words)
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = [dict(row) for row in connection.execute("SELECT * FROM jobs ORDER BY id")]
+    connection.close()
+
+    first, last = rows[1], rows[-1]
+    assert long.stdout == straight.stdout.replace("2", str(last["id"]), 1)
+    assert long.stderr == straight.stderr == ""
+    assert ("already queued as job 2; nothing was added" in held.stderr) == ("--key" in words)
+    of_its_own = dict.fromkeys(("id", "run_at", "created_at", "key"))
+    assert first | of_its_own == last | of_its_own
+    assert last["key"] == (words[1] if "--key" in words else None)
+
+
+def test_the_straight_way_loads_little(environ: dict[str, str], jobrun: Run) -> None:
+    jobrun("enqueue", "m:f")
+    script = f"import sys; from jobrun.cli.door import run; run(['enqueue', 'm:f']); print({SLOW!r} & sys.modules.keys())"
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {script}"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.splitlines() == ["job 2 queued: m:f() on default, due now", "set()"], done.stderr
+
+
+def test_a_full_output_is_told_with_what_holds_nevertheless(environ: dict[str, str], jobrun: Run) -> None:
+    jobrun("enqueue", "m:f")
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobrun", "enqueue", "m:f"],
+            env=environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert "job 2 is queued all the same" in done.stderr
