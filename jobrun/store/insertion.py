@@ -35,7 +35,7 @@ PLAIN: dict[str, object] = {
 
 def insert(database: Database, row: Mapping[str, object]) -> int:
     """Insert a row, within a transaction, and return its id."""
-    return database.insert(_INSERT, row)
+    return database.insert(INSERT, row)
 
 
 def holder(database: Database, key: str) -> tuple[int, str, int] | None:
@@ -51,7 +51,7 @@ def holder(database: Database, key: str) -> tuple[int, str, int] | None:
     return None if row is None else (row["id"], row["state"], row["run_at"])
 
 
-_INSERT = """
+INSERT = """
     INSERT INTO jobs (state, queue, priority, run_at, expires_at, kind, task, args, kwargs, retries,
                       backoff_ms, max_backoff_ms, timeout_ms, on_crash, created_at, key, name, tags,
                       entry, scheduled_for, cwd, umask, environment, deadline_at, terms)

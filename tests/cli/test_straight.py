@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from jobrun.cli.asking import OPTIONS, Caller
 from jobrun.cli.enqueue import describe
+from jobrun.cli.flags import DURATION, FLAG, POLICY, TABLE, WHOLE
 from jobrun.cli.plain import plain
 from jobrun.cli.words import Request, parse
 from jobrun.model import State
@@ -58,38 +59,48 @@ def intake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
         yield store.intake
 
 
-BITS = st.sampled_from(
-    ["a", "Z", "_", "0", "7", ".", "-", ":", "=", " ", '"', "\\", "{", "[", "'", "é", "\n", "\x7f", "/", ","]
+# Mostly plain, with what is nearly so.
+ODD = st.text(st.sampled_from("aZ_07.-:= \"\\{['é\n\x7f/,"), max_size=6)
+TEXTS = st.sampled_from(
+    ["a", "Z_9", "two words", "it's", "x.y-z", "", "0", "42", "NaN", "/a,b:c", "~", "x" * 64]
 )
-VALUES = st.one_of(
-    st.sampled_from(
-        ["", "0", "1", "007", "42", "-5", "1.5", "1e3", "true", "null", "NaN", "a b", "it's", "x" * 65]
-    ),
-    st.sampled_from(
-        ["90s", "5m", "2h", "0s", "1d", "1h30m", "9999h", "park", "retry", "fail", "gone", "--key"]
-    ),
-    st.text(BITS, max_size=6),
+NEARLY = st.sampled_from(
+    ["-5", "007", "1.5", "1e3", "true", "null", "x" * 65, "x" * 256, "9" * 16, "-", "{}"]
 )
+VALUES = st.one_of(TEXTS, TEXTS, TEXTS, TEXTS, NEARLY, ODD)
 TARGETS = st.one_of(
-    st.sampled_from(
-        ["m:f", "a.b:C.d", "_m:_f", "m:__f", "m:__f__", "m", "m:", ":f", "m:f:g", "m..n:f", "é:f"]
-    ),
-    st.text(BITS, max_size=4),
+    st.sampled_from(["m:f", "a.b:C.d", "_m:_f", "m:__f"]),
+    st.sampled_from(["m:f", "M1:f_2", "m:f", "m:__f__", "m", "m:", ":f", "m:f:g", "m..n:f", "é:f"]),
 )
-NAMES = st.sampled_from(["x", "name", "X1", "1x", "a-b", "é"])
+NAMES = st.sampled_from(["x", "name", "X1", "_", "y", "z", "1x", "a-b", "é"])
 ARGUMENTS = st.one_of(VALUES, st.builds("{}={}".format, NAMES, VALUES))
-FLAGS = st.sampled_from([flag for option in OPTIONS for flag in option.flags])
-CHOSEN = st.one_of(
-    FLAGS.map(lambda flag: [flag]),
-    st.builds(lambda flag, value: [flag, value], FLAGS, VALUES),
-    st.builds(lambda flag, value: [f"{flag}={value}"], FLAGS, VALUES),
-)
+FITTING = {
+    WHOLE: st.sampled_from(["0", "3", "100", "101", "99", "007", "-1", "999999", "1000000", "1000001"]),
+    DURATION: st.sampled_from(["90s", "5m", "2h", "0s", "1d", "1h30m", "9999h", "1.5s", "5", "s"]),
+    POLICY: st.sampled_from(["park", "retry", "fail", "gone"]),
+}
+READER = {flag: reader for flags_of, *_, reader, _ in TABLE for flag in flags_of}
+FIELDS_TAKEN = {"queue", "priority", "retries", "timeout_s", "on_crash", "key", "name", "tags", "quiet"}
+TAKEN = [flag for option in OPTIONS if option.field in FIELDS_TAKEN for flag in option.flags]
+
+
+@st.composite
+def chosen(draw: st.DrawFn) -> list[str]:
+    """Draw an option with its value, mostly one that fits."""
+    every = [*TAKEN * 9, *READER]
+    flag = draw(st.sampled_from(every))
+    if READER[flag] == FLAG:
+        return [flag]
+    value = draw(FITTING.get(READER[flag], VALUES))
+    return draw(st.sampled_from([[flag, value], [f"{flag}={value}"]]))
+
+
 WORDS = st.builds(
-    lambda target, arguments, chosen: [target, *arguments, *(word for words in chosen for word in words)],
+    lambda target, arguments, options: [*options[:1], target, *arguments, *options[1:]],
     TARGETS,
     st.lists(ARGUMENTS, max_size=3),
-    st.lists(CHOSEN, max_size=3),
-)
+    st.lists(chosen(), max_size=3),
+).map(lambda words: [each for word in words for each in ([word] if isinstance(word, str) else word)])
 
 
 @given(words=WORDS)
