@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jobrun
-from jobrun.store.insertion import INSERT, PLAIN
+from jobrun.store.insertion import INSERT, PLAIN, values_of
 
 BLOCK = 200  # jobs of one side before the other side's turn
 ROUNDS = 20
@@ -58,7 +58,7 @@ def api(folder: Path) -> None:
         now_ms = time.time_ns() // 1_000_000
         row = {**PLAIN, "task": WORK[0], "args": "[42]", "run_at": now_ms, "created_at": now_ms}
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(INSERT, row)
+        connection.execute(INSERT, values_of(row))
         connection.execute("COMMIT")
 
     with jobrun.open(ours) as queue:

@@ -104,6 +104,9 @@ class Options:
         return due + self.expires if isinstance(self.expires, timedelta) else self.expires
 
 
+_COMMON = Options()
+
+
 class Jobs:
     """An open job file; close it, or use it as a context manager. Not for use after a fork."""
 
@@ -114,17 +117,19 @@ class Jobs:
 
     def enqueue(self, target: str, /, *args: Any, **kwargs: Any) -> int:
         """Queue a call and return its id, once it is on disk."""
-        return self.enqueue_many([Options().job(target, *args, **kwargs)])[0]
+        return self._add([_COMMON.job(target, *args, **kwargs)])[0]
 
     def enqueue_many(self, jobs: Iterable[NewJob | Call]) -> list[int]:
         """Queue jobs in one commit and return their ids, in order."""
-        if os.getpid() != self._pid:
-            raise NotDone("this job file was opened before a fork", hint="open it in the new process")
-        now = datetime.now(UTC)
-        return [added.id for added in self._store.intake.add(_checked(jobs, now), now=now)]
+        return self._add(_checked(jobs, datetime.now(UTC)))
 
     def close(self) -> None:
         self._store.close()
+
+    def _add(self, jobs: Sequence[NewJob]) -> list[int]:
+        if os.getpid() != self._pid:
+            raise NotDone("this job file was opened before a fork", hint="open it in the new process")
+        return [added.id for added in self._store.intake.add(jobs, now=datetime.now(UTC))]
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +149,7 @@ def options(**given: Any) -> Options:
 
 def enqueue(target: str, /, *args: Any, **kwargs: Any) -> int:
     """Queue a call and return its id, once it is on disk."""
-    return Options().enqueue(target, *args, **kwargs)
+    return _COMMON.enqueue(target, *args, **kwargs)
 
 
 def enqueue_many(jobs: Iterable[NewJob | Call]) -> list[int]:
@@ -199,7 +204,7 @@ def _called(call: Call) -> NewJob:
         raise UsageError(
             f"`{call!r}` is no job", hint="give (target, args, kwargs), or what options().job() returns"
         ) from None
-    return Options().job(target, *args, **kwargs)
+    return _COMMON.job(target, *args, **kwargs)
 
 
 def _seconds(seconds: float) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from jobrun.errors import UsageError
@@ -39,7 +40,7 @@ def check_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
     """Return the bytes that arguments take as JSON; refuse what JSON would change, and too many of them."""
     _walk(args, "arguments", MAX_DEPTH)  # no deeper than the array that holds them
     _walk(kwargs, "arguments", MAX_DEPTH)
-    size = len(_encoded(args, "an argument")) + len(_encoded(kwargs, "an argument"))
+    size = len(_encoded((args, kwargs), "an argument")) - len("[,]")
     refuse_above_limit(size)
     return size
 
@@ -52,6 +53,7 @@ def refuse_above_limit(size: int) -> None:
         raise UsageError(f"payload {format_size(size)} is over the limit of {limit}", hint=hint)
 
 
+@lru_cache
 def _decoder(what: str) -> json.JSONDecoder:
     def integer(digits: str) -> int:
         if len(digits) > MAX_DIGITS:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobrun.bell import Tone, ring
 from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom, UsageError
@@ -69,6 +69,16 @@ class Database:
         assert row_id is not None
         return row_id
 
+    def insert_all(self, sql: str, rows: Iterable[Arguments]) -> int:
+        """Run one INSERT for each row and return the id of the last one."""
+        assert self._depth, "a change belongs into a write transaction"
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+        [(row_id,)] = self.rows("SELECT last_insert_rowid()")
+        return int(row_id)
+
     @contextlib.contextmanager
     def write(self, *tones: Tone) -> Iterator[None]:
         """Make the block one transaction, and ring `tones` once it is committed.
@@ -79,8 +89,19 @@ class Database:
         if self._depth:
             yield
             return
-        with self._transaction():
-            yield
+        with self._turn():
+            self.rows("BEGIN IMMEDIATE")
+            self._depth = 1
+            try:
+                yield
+                self.rows("COMMIT")
+            except BaseException:
+                self._tones.clear()
+                if self._connection.in_transaction:  # after SQLITE_FULL it is rolled back already
+                    self.rows("ROLLBACK")
+                raise
+            finally:
+                self._depth = 0
         rung, self._tones = self._tones, set()
         for tone in rung:
             ring(self._side, tone)
@@ -130,22 +151,6 @@ class Database:
         self._connection.close()
         if self._gate is not None:
             self._gate.close()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._turn():
-            self.rows("BEGIN IMMEDIATE")
-            self._depth = 1
-            try:
-                yield
-                self.rows("COMMIT")
-            except BaseException:
-                self._tones.clear()
-                if self._connection.in_transaction:  # after SQLITE_FULL it is rolled back already
-                    self.rows("ROLLBACK")
-                raise
-            finally:
-                self._depth = 0
 
     @contextlib.contextmanager
     def _busy_for(self, milliseconds: int) -> Iterator[None]:

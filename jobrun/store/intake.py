@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from jobrun.bell import Tone
 from jobrun.model import COMMON_TERMS, Added, NewJob, State, Terms
 from jobrun.store.database import Database
-from jobrun.store.insertion import holder, insert
+from jobrun.store.insertion import holder, insert, insert_all
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import from_ms, to_ms
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # as `compact`, made once
 
 
 class Intake:
@@ -21,6 +25,7 @@ class Intake:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._kept: dict[int, tuple[object, str]] = {}  # environments of this commit
 
     def add(self, jobs: Sequence[NewJob], *, now: datetime) -> list[Added]:
         """Add jobs in one commit, and return what became of each, in their order.
@@ -29,23 +34,35 @@ class Intake:
         returns, the jobs survive a power cut.
         """
         with self._db.write(Tone.WORK):
-            return [self._add(job, to_ms(now)) for job in jobs]
+            self._kept.clear()
+            return self._add_all(jobs, to_ms(now))
 
-    def _add(self, job: NewJob, now_ms: int) -> Added:
-        run_at = now_ms if job.run_at is None else to_ms(job.run_at)
-        state = State.SCHEDULED if run_at > now_ms else State.READY
-        if job.key is not None and (held := holder(self._db, job.key)) is not None:
+    def _add_all(self, jobs: Sequence[NewJob], now_ms: int) -> list[Added]:
+        added: list[Added] = []
+        for has_key, run in groupby(jobs, _has_key):
+            if has_key:  # each may hold the key of the next
+                added += [self._add_keyed(job, now_ms) for job in run]
+            else:
+                rows = [self._columns(job, now_ms) for job in run]
+                ids = [insert(self._db, rows[0])] if len(rows) == 1 else insert_all(self._db, rows)
+                added += map(_added, ids, rows)
+        return added
+
+    def _add_keyed(self, job: NewJob, now_ms: int) -> Added:
+        assert job.key is not None
+        if (held := holder(self._db, job.key)) is not None:
             return Added(id=held[0], state=State(held[1]), run_at=instant(held[2]), is_new=False)
-        job_id = insert(self._db, self._columns(job, state=state, run_at=run_at, now_ms=now_ms))
-        return Added(id=job_id, state=state, run_at=from_ms(run_at), is_new=True)
+        row = self._columns(job, now_ms)
+        return _added(insert(self._db, row), row)
 
-    def _columns(self, job: NewJob, *, state: State, run_at: int, now_ms: int) -> dict[str, Any]:
+    def _columns(self, job: NewJob, now_ms: int) -> dict[str, Any]:
+        run_at = now_ms if job.run_at is None else to_ms(job.run_at)
         around = job.surroundings
         deadline_at = None if job.deadline_s is None else run_at + round(job.deadline_s * 1000)
         expires_at = None if job.expires_at is None else to_ms(job.expires_at)
         ends = [end for end in (expires_at, deadline_at) if end is not None]
         return {
-            "state": state,
+            "state": State.SCHEDULED if run_at > now_ms else State.READY,
             "queue": job.queue,
             "priority": job.priority,
             "run_at": run_at,
@@ -53,8 +70,8 @@ class Intake:
             "deadline_at": deadline_at,
             "kind": job.kind,
             "task": storable(job.task),
-            "args": compact(job.args),
-            "kwargs": compact(job.kwargs),
+            "args": _encode(job.args) if job.args else "[]",
+            "kwargs": _encode(job.kwargs) if job.kwargs else "{}",
             "retries": job.retries,
             "backoff_ms": round(job.backoff_s * 1000),
             "max_backoff_ms": round(job.max_backoff_s * 1000),
@@ -63,7 +80,7 @@ class Intake:
             "created_at": now_ms,
             "key": job.key,
             "name": job.name,
-            "tags": compact(job.tags),
+            "tags": _encode(job.tags) if job.tags else "[]",
             "entry": job.entry,
             "scheduled_for": None if job.scheduled_for is None else to_ms(job.scheduled_for),
             "terms": _text_of(job.terms),
@@ -74,18 +91,29 @@ class Intake:
 
     def _keep_environment(self, environment: Mapping[str, str]) -> str:
         """Store each distinct environment once, and return its hash."""
+        if (known := self._kept.get(id(environment))) is not None:
+            return known[1]
         text = compact(dict(sorted(environment.items())))
         digest = hashlib.sha256(text.encode()).hexdigest()[:32]
         self._db.change(
             "INSERT OR IGNORE INTO environments (hash, variables) VALUES (:hash, :variables)",
             {"hash": digest, "variables": text},
         )
+        self._kept[id(environment)] = environment, digest
         return digest
+
+
+def _has_key(job: NewJob) -> bool:
+    return job.key is not None
+
+
+def _added(job_id: int, row: Mapping[str, Any]) -> Added:
+    return Added(id=job_id, state=row["state"], run_at=from_ms(row["run_at"]), is_new=True)
 
 
 def _text_of(terms: Terms) -> str | None:
     """Return JSON of those terms that are not the common ones; most jobs have none."""
-    if terms == COMMON_TERMS:
+    if terms is COMMON_TERMS or terms == COMMON_TERMS:
         return None
     given = {field.name: getattr(terms, field.name) for field in fields(terms)}
     return compact({name: value for name, value in given.items() if value != getattr(COMMON_TERMS, name)})

@@ -19,7 +19,6 @@ from jobrun.cli.enqueue import describe
 from jobrun.cli.flags import DURATION, FLAG, POLICY, TABLE, WHOLE
 from jobrun.cli.plain import plain
 from jobrun.cli.words import Request, parse
-from jobrun.model import State
 from jobrun.store import open_store
 from jobrun.store.insertion import PLAIN
 from jobrun.store.intake import Intake
@@ -114,7 +113,7 @@ def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], 
 
     assert request == Request(job=request.job, quiet=is_quiet)
     assert request.job is not None
-    columns = intake._columns(request.job, state=State.READY, run_at=NOW_MS, now_ms=NOW_MS)
+    columns = intake._columns(request.job, NOW_MS)
     assert {**PLAIN, "run_at": NOW_MS, "created_at": NOW_MS, **own} == columns
     assert shown == describe(request.job)
 
