@@ -11,16 +11,21 @@ from typing import Any
 
 from jobrun.cli.asking import BY_FLAG, Caller, Option
 from jobrun.cli.caller import check_input
+from jobrun.cli.plain import plain_row
 from jobrun.cli.words import Said, new_job, parse_line
 from jobrun.errors import UsageError, meant
 from jobrun.model import NewJob
 from jobrun.payload import parse_json
+from jobrun.store.insertion import Row
+from jobrun.store.rows import compact
 
 MAX_LINE = 2 << 20  # bytes; an escaped payload may be longer than what it means
 MAX_NAMED = 20  # bad lines
 UNCHANGED = "nothing was queued"
+MAX_PLAIN = 100_000  # characters; a float may be longer as we write it, but not ten times
 CHUNK = 10_000  # jobs in one commit
 _QUOTING = frozenset("\\\"'")
+_PAYLOAD = {("args", list), ("kwargs", dict)}
 _NOT_IN_A_LINE = frozenset({"batch", "check", "quiet", "json", "wait", "follow", "exec"})
 
 
@@ -40,9 +45,9 @@ def read_lines(source: str) -> Iterator[str]:
         raise UsageError(f"cannot read `{source}`: {(error.strerror or '').lower()}") from None
 
 
-def parse(lines: Iterable[str], defaults: Mapping[str, Any], caller: Caller) -> list[NewJob]:
-    """Return the jobs of all lines. Raises one `UsageError` that names the bad lines."""
-    jobs: list[NewJob] = []
+def parse(lines: Iterable[str], defaults: Mapping[str, Any], caller: Caller) -> list[NewJob | Row]:
+    """Return the jobs of all lines; plain ones as rows. Raises one `UsageError` that names the bad lines."""
+    jobs: list[NewJob | Row] = []
     bad: list[str] = []
     for number, line in enumerate(lines, start=1):
         text = line.strip()
@@ -59,12 +64,18 @@ def parse(lines: Iterable[str], defaults: Mapping[str, Any], caller: Caller) -> 
     return jobs
 
 
-def _job(text: str, defaults: Mapping[str, Any], caller: Caller) -> NewJob:
+def _job(text: str, defaults: Mapping[str, Any], caller: Caller) -> NewJob | Row:
     if not text.isascii():
         _check_encoding(text)
     if text[0] == "{":
-        return _job_of_object(parse_json(text, "the line"), defaults, caller)
-    return parse_line(_split(text), defaults, caller)
+        found = parse_json(text, "the line")
+        if not defaults and len(text) < MAX_PLAIN and (row := _plain_object(found)) is not None:
+            return row
+        return _job_of_object(found, defaults, caller)
+    words = _split(text)
+    if not defaults and (row := plain_row(words)) is not None:
+        return row
+    return parse_line(words, defaults, caller)
 
 
 def _split(text: str) -> list[str]:
@@ -84,6 +95,25 @@ def _check_encoding(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise UsageError(f"not valid UTF-8 in column {error.start + 1}") from None
+
+
+def _plain_object(found: Mapping[str, Any]) -> Row | None:
+    """Return the row of a call whose other values are plain texts; its payload is checked with the line."""
+    words: list[str] = []
+    payload: Row = {}
+    for key, value in found.items():
+        if (key, type(value)) in _PAYLOAD:
+            payload[key] = compact(value)
+        elif type(value) is not str or "=" in key:
+            return None
+        elif key not in {"task", "call"}:
+            words.append(f"--{key.replace('_', '-')}={value}")
+        elif (words and words[0][:1] != "-") or value[:1] == "-":
+            return None
+        else:
+            words.insert(0, value)
+    row = plain_row(words)
+    return None if row is None else {**row, **payload}
 
 
 def _job_of_object(found: dict[str, Any], defaults: Mapping[str, Any], caller: Caller) -> NewJob:

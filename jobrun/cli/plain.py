@@ -7,14 +7,16 @@ mistake included; a test holds that both mean the same job. It loads little, sin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from jobrun.cli.flags import FLAG, TABLE
+from jobrun.store.insertion import Row
 
 MAX_SHOWN = 200  # characters of a call in the echo
 _READERS = {flag: (field, reader) for flags, field, *_, reader, _ in TABLE for flag in flags}
 _MS_OF = {"s": 1000, "m": 60_000, "h": 3_600_000}
 
-Plain = tuple[dict[str, object], str, bool]
+Plain = tuple[Row, str, bool]
 
 
 class _Unclear(Exception):
@@ -25,7 +27,7 @@ def plain(words: Sequence[str]) -> Plain | None:
     """Return what the row of a job has of its own, the call as shown, and whether the id alone is the answer."""
     others: list[str] = []
     tags: list[str] = []
-    row: dict[str, object] = {}
+    row: Row = {}
     is_quiet = False
     stream = iter(words)
     try:
@@ -47,6 +49,12 @@ def plain(words: Sequence[str]) -> Plain | None:
         return None
 
 
+def plain_row(words: Sequence[str]) -> Row | None:
+    """Return the row of a line that asks for a job and nothing else."""
+    asked = plain(words)
+    return None if asked is None or asked[2] else asked[0]
+
+
 def _option(word: str, stream: Iterator[str]) -> tuple[str, str]:
     """Return the field that an option sets, and its text."""
     flag, equals, text = word.partition("=")
@@ -65,7 +73,7 @@ def _option(word: str, stream: Iterator[str]) -> tuple[str, str]:
     return field, text
 
 
-def _keep(row: dict[str, object], field: str, text: str) -> None:
+def _keep(row: Row, field: str, text: str) -> None:
     if field not in _FIELDS:
         raise _Unclear
     column, read = _FIELDS[field]
@@ -74,7 +82,7 @@ def _keep(row: dict[str, object], field: str, text: str) -> None:
     row[column] = read(text)
 
 
-def _call(row: dict[str, object], words: Sequence[str]) -> str:
+def _call(row: Row, words: Sequence[str]) -> str:
     """Put target and arguments into the row, and return the call as it is shown."""
     if not words:
         raise _Unclear
@@ -99,6 +107,7 @@ def _call(row: dict[str, object], words: Sequence[str]) -> str:
     return shown
 
 
+@lru_cache
 def _target(text: str) -> str:
     module, _, function = text.partition(":")
     names = [*module.split("."), *function.split(".")]

@@ -14,7 +14,7 @@ from jobrun.cli.answers import answer_with, echo_due_now, echo_held, remark_held
 from jobrun.cli.plain import Plain, plain
 from jobrun.places import default_file
 from jobrun.store.database import Database
-from jobrun.store.insertion import PLAIN, holder, insert
+from jobrun.store.insertion import holder, insert, whole
 from jobrun.store.opening import PATIENCE_S, open_database
 
 
@@ -38,12 +38,12 @@ def run(words: Sequence[str], named: str | None) -> bool:
 def _add(database: Database, asked: Plain) -> None:
     own, shown, is_quiet = asked
     now_ms = time.time_ns() // 1_000_000
-    row = {**PLAIN, "run_at": now_ms, "created_at": now_ms, **own}
+    row = whole(own, now_ms)
     key = own.get("key")
     held = None
     with database.write(Tone.WORK):
         if key is not None:
-            held = holder(database, str(key))
+            held = holder(database, key)
         job_id = insert(database, row) if held is None else held[0]
     if held is not None:
         remark_held(job_id)

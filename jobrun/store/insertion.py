@@ -15,8 +15,10 @@ INSERT = """
 """  # by place: names would be looked up once a value
 values_of = itemgetter(*INSERT[INSERT.index("(") + 1 : INSERT.index(")")].replace(",", " ").split())
 
+Row = dict[str, object]  # columns by name, none but those that differ from `PLAIN`
+
 # A call without arguments that is due at once; a test holds it equal to what `NewJob` leaves unsaid.
-PLAIN: dict[str, object] = {
+PLAIN: Row = {
     "state": "ready",
     "queue": "default",
     "priority": 0,
@@ -42,6 +44,11 @@ PLAIN: dict[str, object] = {
 }
 
 
+def whole(row: Row, now_ms: int) -> Row:
+    """Return a row with all its columns."""
+    return {**PLAIN, "run_at": now_ms, "created_at": now_ms, **row}
+
+
 def insert(database: Database, row: Mapping[str, object]) -> int:
     """Insert a row, within a transaction, and return its id."""
     return database.insert(INSERT, values_of(row))
@@ -53,7 +60,7 @@ def insert_all(database: Database, rows: Sequence[Mapping[str, object]]) -> rang
     return range(last - len(rows) + 1, last + 1)
 
 
-def holder(database: Database, key: str) -> tuple[int, str, int] | None:
+def holder(database: Database, key: object) -> tuple[int, str, int] | None:
     """Return id, state and due time (ms) of the live job that has a key."""
     row = database.row(
         """

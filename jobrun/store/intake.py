@@ -13,7 +13,7 @@ from typing import Any
 from jobrun.bell import Tone
 from jobrun.model import COMMON_TERMS, Added, NewJob, State, Terms
 from jobrun.store.database import Database
-from jobrun.store.insertion import holder, insert, insert_all
+from jobrun.store.insertion import Row, holder, insert, insert_all, whole
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import from_ms, to_ms
 
@@ -27,8 +27,8 @@ class Intake:
         self._db = database
         self._kept: dict[int, tuple[object, str]] = {}  # environments of this commit
 
-    def add(self, jobs: Sequence[NewJob], *, now: datetime) -> list[Added]:
-        """Add jobs in one commit, and return what became of each, in their order.
+    def add(self, jobs: Sequence[NewJob | Row], *, now: datetime) -> list[Added]:
+        """Add jobs, or plain rows, in one commit, and return what became of each, in their order.
 
         A job whose key a live job has already makes no row; its `Added` names that job. Once this
         returns, the jobs survive a power cut.
@@ -37,7 +37,7 @@ class Intake:
             self._kept.clear()
             return self._add_all(jobs, to_ms(now))
 
-    def _add_all(self, jobs: Sequence[NewJob], now_ms: int) -> list[Added]:
+    def _add_all(self, jobs: Sequence[NewJob | Row], now_ms: int) -> list[Added]:
         added: list[Added] = []
         for has_key, run in groupby(jobs, _has_key):
             if has_key:  # each may hold the key of the next
@@ -48,14 +48,15 @@ class Intake:
                 added += map(_added, ids, rows)
         return added
 
-    def _add_keyed(self, job: NewJob, now_ms: int) -> Added:
-        assert job.key is not None
-        if (held := holder(self._db, job.key)) is not None:
+    def _add_keyed(self, job: NewJob | Row, now_ms: int) -> Added:
+        if (held := holder(self._db, _key(job))) is not None:
             return Added(id=held[0], state=State(held[1]), run_at=instant(held[2]), is_new=False)
         row = self._columns(job, now_ms)
         return _added(insert(self._db, row), row)
 
-    def _columns(self, job: NewJob, now_ms: int) -> dict[str, Any]:
+    def _columns(self, job: NewJob | Row, now_ms: int) -> Row:
+        if isinstance(job, dict):
+            return whole(job, now_ms)
         run_at = now_ms if job.run_at is None else to_ms(job.run_at)
         around = job.surroundings
         deadline_at = None if job.deadline_s is None else run_at + round(job.deadline_s * 1000)
@@ -103,12 +104,16 @@ class Intake:
         return digest
 
 
-def _has_key(job: NewJob) -> bool:
-    return job.key is not None
+def _key(job: NewJob | Row) -> object:
+    return job.get("key") if isinstance(job, dict) else job.key
+
+
+def _has_key(job: NewJob | Row) -> bool:
+    return _key(job) is not None
 
 
 def _added(job_id: int, row: Mapping[str, Any]) -> Added:
-    return Added(id=job_id, state=row["state"], run_at=from_ms(row["run_at"]), is_new=True)
+    return Added(id=job_id, state=State(row["state"]), run_at=from_ms(row["run_at"]), is_new=True)
 
 
 def _text_of(terms: Terms) -> str | None:

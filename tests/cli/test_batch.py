@@ -15,7 +15,8 @@ CALLER = Caller(now=NOW, zone=lambda: UTC, surroundings=lambda: HOME, read=lambd
 
 
 def jobs(*lines: str, **defaults: Any) -> list[NewJob]:
-    return parse(lines, defaults, CALLER)
+    asked = parse(lines, defaults or {"priority": 0}, CALLER)  # with defaults no line is read as a plain one
+    return [job for job in asked if isinstance(job, NewJob)]
 
 
 def refusal(*lines: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -14,13 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobrun.cli import batch
 from jobrun.cli.asking import OPTIONS, Caller
 from jobrun.cli.enqueue import describe
 from jobrun.cli.flags import DURATION, FLAG, POLICY, TABLE, WHOLE
 from jobrun.cli.plain import plain
 from jobrun.cli.words import Request, parse
+from jobrun.errors import UsageError
 from jobrun.store import open_store
-from jobrun.store.insertion import PLAIN
+from jobrun.store.insertion import PLAIN, Row
 from jobrun.store.intake import Intake
 from jobrun.units import to_ms
 
@@ -116,6 +119,47 @@ def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], 
     columns = intake._columns(request.job, NOW_MS)
     assert {**PLAIN, "run_at": NOW_MS, "created_at": NOW_MS, **own} == columns
     assert shown == describe(request.job)
+
+
+OBJECTS = st.dictionaries(
+    st.sampled_from(
+        ["queue", "name", "key", "tag", "tags", "timeout", "on_crash", "on-crash", "retries", "a=b"]
+    ),
+    st.one_of(VALUES, st.sampled_from(["90s", "park"]), st.integers(-2, 200), st.lists(TEXTS), st.none()),
+    max_size=2,
+)
+PAYLOADS = st.recursive(
+    st.one_of(
+        TEXTS, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none()
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(VALUES, inner, max_size=3)),
+)
+LINES = st.one_of(
+    WORDS.map(" ".join),
+    st.builds(
+        lambda target, key, more, args, kwargs: json.dumps(
+            {**more, key: target, "args": args, "kwargs": kwargs}
+        ),
+        TARGETS,
+        st.sampled_from(["task", "call", "shell"]),
+        OBJECTS,
+        st.one_of(st.lists(PAYLOADS, max_size=2), PAYLOADS),
+        st.one_of(st.dictionaries(TEXTS, PAYLOADS, max_size=2), PAYLOADS),
+    ),
+)
+
+
+@given(line=LINES)
+def test_a_plain_line_of_a_batch_means_the_same_job(line: str, intake: Intake) -> None:
+    def read(**defaults: int) -> Row | list[str]:
+        try:
+            return intake._columns(batch.parse([line], defaults, CALLER)[0], NOW_MS)
+        except UsageError as error:
+            return [error.message, *error.details]
+        except (IndexError, AssertionError):  # an empty line; what looks around
+            return []
+
+    assert read() == read(priority=0)
 
 
 PLAIN_WORDS = [
