@@ -98,7 +98,7 @@ def enqueue(folder: Path) -> None:
         f"{ratio:.1f} x python -c pass "
         f"({statistics.median(whole):.0f} ms / {statistics.median(bare):.0f} ms; "
         f"jobrun status {statistics.median(full):.0f} ms)",
-        "<= 10 x",
+        "<= 4 x",
     )
 
 
