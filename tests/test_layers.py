@@ -57,6 +57,7 @@ LONG = {("store/rows.py", "job_of")}  # one line a column, nothing else
 LATE = {
     ("errors.py", "difflib"),
     ("bell.py", "ctypes"),
+    ("store/environments.py", "json"),
     ("store/opening.py", "jobrun.store.migrations"),
     ("store/opening.py", "pathlib"),
     *(("store/__init__.py", name) for name in ("importlib", "jobrun.store.medium", "jobrun.store.whole")),

@@ -8,16 +8,14 @@ import stat
 import sys
 from datetime import UTC, datetime, tzinfo
 from functools import cache
-from pathlib import Path
 
+from jobrun.cli import around
 from jobrun.cli.asking import Caller
 from jobrun.errors import UsageError
 from jobrun.model import Surroundings
 from jobrun.payload import MAX_PAYLOAD
 
 PATIENCE_S = 10.0  # for whoever writes into a pipe
-_OF_THE_SESSION = frozenset({"TERM", "DISPLAY", "WAYLAND_DISPLAY", "_", "SHLVL", "OLDPWD"})
-_FAMILIES_OF_THE_SESSION = ("SSH_", "BASH_FUNC_", "JOBRUN_")
 
 
 def here() -> Caller:
@@ -43,18 +41,8 @@ def zone_of(name: str) -> tzinfo:
 
 @cache
 def surroundings() -> Surroundings:
-    """Return where a command of the caller would run; what belongs to the session is left out.
-
-    Bytes that are not UTF-8 are kept as lone surrogates (PEP 383), whatever the locale.
-    """
-    try:
-        cwd = os.fsencode(Path.cwd())
-    except FileNotFoundError:
-        hint = "change to one that does; the command would run there"
-        raise UsageError("the working directory does not exist any more", hint=hint) from None
-    variables = {_text(name): _text(value) for name, value in os.environb.items()}
-    environment = {name: value for name, value in variables.items() if not _is_of_the_session(name)}
-    return Surroundings(cwd=_text(cwd), umask=_umask(), environment=environment)
+    """Return where a command of the caller would run."""
+    return Surroundings(cwd=around.directory(), umask=around.umask(), environment=around.environment())
 
 
 def read_text(source: str) -> str:
@@ -108,21 +96,3 @@ def _read(descriptor: int, source: str) -> bytes:
 
 def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
-
-
-def _is_of_the_session(name: str) -> bool:
-    return name in _OF_THE_SESSION or name.startswith(_FAMILIES_OF_THE_SESSION)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _umask() -> int:
-    """Return the umask without setting it, which for a moment would hold for every thread."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("Umask:"):
-            return int(line.split()[1], 8)
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -1,4 +1,4 @@
-"""The plain words of `enqueue`: a call with short arguments that is due now.
+"""The plain words of `enqueue`: a call or command with short arguments that is due now.
 
 This reads what leaves no doubt, a smaller language than that of `words`, and leaves all else to it, every
 mistake included; a test holds that both mean the same job. It loads little, since `enqueue` stands in loops.
@@ -14,6 +14,7 @@ from jobrun.store.insertion import Row
 
 MAX_SHOWN = 200  # characters of a call in the echo
 _READERS = {flag: (field, reader) for flags, field, *_, reader, _ in TABLE for flag in flags}
+_NEEDS_NO_QUOTES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 _MS_OF = {"s": 1000, "m": 60_000, "h": 3_600_000}
 
 Plain = tuple[Row, str, bool]
@@ -26,33 +27,36 @@ class _Unclear(Exception):
 def plain(words: Sequence[str]) -> Plain | None:
     """Return what the row of a job has of its own, the call as shown, and whether the id alone is the answer."""
     others: list[str] = []
+    rest: list[str] | None = None
     tags: list[str] = []
     row: Row = {}
-    is_quiet = False
+    flags: set[str] = set()
     stream = iter(words)
     try:
         for word in stream:
-            if word[:1] != "-":
+            if word == "--":
+                rest = list(stream)
+            elif word[:1] != "-":
                 others.append(word)
-                continue
-            field, text = _option(word, stream)
-            if field == "quiet":
-                is_quiet = True
-            elif field == "tags":
-                tags.append(_name(text))
             else:
-                _keep(row, field, text)
+                field, text = _option(word, stream)
+                if field in {"quiet", "exec"}:
+                    flags.add(field)
+                elif field == "tags":
+                    tags.append(_name(text))
+                else:
+                    _keep(row, field, text)
         if tags:
             row["tags"] = _tags(tags)
-        return row, _call(row, others), is_quiet
+        return row, _what(row, others, rest, is_command="exec" in flags), "quiet" in flags
     except _Unclear:
         return None
 
 
 def plain_row(words: Sequence[str]) -> Row | None:
-    """Return the row of a line that asks for a job and nothing else."""
+    """Return the row of a line that asks for a call and nothing else."""
     asked = plain(words)
-    return None if asked is None or asked[2] else asked[0]
+    return None if asked is None or asked[2] or "kind" in asked[0] else asked[0]
 
 
 def _option(word: str, stream: Iterator[str]) -> tuple[str, str]:
@@ -80,6 +84,20 @@ def _keep(row: Row, field: str, text: str) -> None:
     if column in row:
         raise _Unclear
     row[column] = read(text)
+
+
+def _what(row: Row, words: Sequence[str], rest: Sequence[str] | None, *, is_command: bool) -> str:
+    """Put what to run into the row, and return it as it is shown."""
+    if "task" not in row and not is_command and rest is None:
+        return _call(row, words)
+    if words or ("task" in row) is is_command or bool(rest) is not is_command:
+        raise _Unclear
+    row["kind"] = "command" if is_command else "shell"
+    if rest:
+        _line(rest[0])
+        row["args"] = f"[{','.join(map(_word, rest))}]"
+        row["task"] = " ".join(map(_quoted, rest))
+    return _line(str(row["task"]))
 
 
 def _call(row: Row, words: Sequence[str]) -> str:
@@ -126,9 +144,27 @@ def _argument(text: str) -> str:
         return text
     if text[:1] in set('-{["0123456789') or text in {"true", "false", "null"}:
         raise _Unclear
+    return _word(text)
+
+
+def _line(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and text.strip() and len(text) <= MAX_SHOWN):
+        raise _Unclear
+    return text
+
+
+def _word(text: str) -> str:
+    """Return a word of a command as JSON."""
     if not (text.isascii() and text.isprintable()) or '"' in text or "\\" in text:
         raise _Unclear
     return f'"{text}"'
+
+
+def _quoted(text: str) -> str:
+    """Return a word as `shlex.quote` does."""
+    if text and all(map(_NEEDS_NO_QUOTES.__contains__, text)):
+        return text
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def _name(text: str) -> str:
@@ -180,6 +216,7 @@ def _is_digits(text: str, most: int) -> bool:
 
 
 _FIELDS = {
+    "shell": ("task", _line),
     "queue": ("queue", _name),
     "priority": ("priority", _priority),
     "retries": ("retries", _retries),

@@ -14,7 +14,7 @@ from jobrun.cli.answers import answer_with, echo_due_now, echo_held, remark_held
 from jobrun.cli.plain import Plain, plain
 from jobrun.places import default_file
 from jobrun.store.database import Database
-from jobrun.store.insertion import holder, insert, whole
+from jobrun.store.insertion import Row, holder, insert, whole
 from jobrun.store.opening import PATIENCE_S, open_database
 
 
@@ -37,13 +37,12 @@ def run(words: Sequence[str], named: str | None) -> bool:
 
 def _add(database: Database, asked: Plain) -> None:
     own, shown, is_quiet = asked
-    now_ms = time.time_ns() // 1_000_000
-    row = whole(own, now_ms)
+    row = whole(own, time.time_ns() // 1_000_000)
     key = own.get("key")
-    held = None
     with database.write(Tone.WORK):
-        if key is not None:
-            held = holder(database, key)
+        held = None if key is None else holder(database, key)
+        if held is None and row["kind"] != "call":
+            row.update(_surroundings(database))
         job_id = insert(database, row) if held is None else held[0]
     if held is not None:
         remark_held(job_id)
@@ -51,3 +50,14 @@ def _add(database: Database, asked: Plain) -> None:
     else:
         answer = echo_due_now(job_id, shown, row["queue"])
     answer_with(str(job_id) if is_quiet else answer, f"job {job_id} is queued all the same")
+
+
+def _surroundings(database: Database) -> Row:
+    from jobrun.cli import around  # noqa: PLC0415 -- calls have none
+    from jobrun.store.environments import json_text, keep_environment  # noqa: PLC0415 -- hashlib takes 4 ms
+
+    return {
+        "cwd": json_text(around.directory()),
+        "umask": around.umask(),
+        "environment": keep_environment(database, around.environment()),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -13,6 +12,7 @@ from typing import Any
 from jobrun.bell import Tone
 from jobrun.model import COMMON_TERMS, Added, NewJob, State, Terms
 from jobrun.store.database import Database
+from jobrun.store.environments import keep_environment
 from jobrun.store.insertion import Row, holder, insert, insert_all, whole
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import from_ms, to_ms
@@ -94,12 +94,7 @@ class Intake:
         """Store each distinct environment once, and return its hash."""
         if (known := self._kept.get(id(environment))) is not None:
             return known[1]
-        text = compact(dict(sorted(environment.items())))
-        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-        self._db.change(
-            "INSERT OR IGNORE INTO environments (hash, variables) VALUES (:hash, :variables)",
-            {"hash": digest, "variables": text},
-        )
+        digest = keep_environment(self._db, environment)
         self._kept[id(environment)] = environment, digest
         return digest
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import NoReturn
@@ -22,7 +23,9 @@ from jobrun.cli.flags import DURATION, FLAG, POLICY, TABLE, WHOLE
 from jobrun.cli.plain import plain
 from jobrun.cli.words import Request, parse
 from jobrun.errors import UsageError
+from jobrun.model import Surroundings
 from jobrun.store import open_store
+from jobrun.store.environments import json_text
 from jobrun.store.insertion import PLAIN, Row
 from jobrun.store.intake import Intake
 from jobrun.units import to_ms
@@ -30,6 +33,7 @@ from jobrun.units import to_ms
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
 NOW_MS = to_ms(NOW)
+HERE = Surroundings(cwd="/home/ann", umask=0o022, environment={})
 SLOW = {
     "typing",
     "re",
@@ -52,7 +56,7 @@ def _utc() -> tzinfo:
     return UTC
 
 
-CALLER = Caller(now=NOW, zone=_utc, surroundings=_untouched, read=_untouched)
+CALLER = Caller(now=NOW, zone=_utc, surroundings=lambda: HERE, read=_untouched)
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +102,19 @@ def chosen(draw: st.DrawFn) -> list[str]:
 
 
 WORDS = st.builds(
-    lambda target, arguments, options: [*options[:1], target, *arguments, *options[1:]],
-    TARGETS,
-    st.lists(ARGUMENTS, max_size=3),
+    lambda call, options, rest: [*options[:1], *call, *options[1:], *rest],
+    st.one_of(
+        st.builds(lambda target, arguments: [target, *arguments], TARGETS, st.lists(ARGUMENTS, max_size=3)),
+        st.sampled_from(["--shell", "--shell=", "-x", "--exec"]).flatmap(
+            lambda flag: (
+                VALUES.map(lambda line: [[flag + line]] if flag[-1] == "=" else [[flag, line]])
+                if "s" in flag
+                else st.just([[flag]])
+            )
+        ),
+    ),
     st.lists(chosen(), max_size=3),
+    st.one_of(st.just([]), st.just([]), st.lists(VALUES, max_size=3).map(lambda rest: [["--", *rest]])),
 ).map(lambda words: [each for word in words for each in ([word] if isinstance(word, str) else word)])
 
 
@@ -116,7 +129,8 @@ def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], 
 
     assert request == Request(job=request.job, quiet=is_quiet)
     assert request.job is not None
-    columns = intake._columns(request.job, NOW_MS)
+    assert request.job.surroundings == (HERE if "kind" in own else None)
+    columns = intake._columns(replace(request.job, surroundings=None), NOW_MS)
     assert {**PLAIN, "run_at": NOW_MS, "created_at": NOW_MS, **own} == columns
     assert shown == describe(request.job)
 
@@ -156,10 +170,15 @@ def test_a_plain_line_of_a_batch_means_the_same_job(line: str, intake: Intake) -
             return intake._columns(batch.parse([line], defaults, CALLER)[0], NOW_MS)
         except UsageError as error:
             return [error.message, *error.details]
-        except (IndexError, AssertionError):  # an empty line; what looks around
+        except (IndexError, AssertionError):  # an empty line; a command's surroundings, which need a commit
             return []
 
     assert read() == read(priority=0)
+
+
+@given(text=st.text())
+def test_a_text_is_written_as_json_writes_it(text: str) -> None:
+    assert json_text(text) == json.dumps(text)
 
 
 PLAIN_WORDS = [
@@ -168,6 +187,8 @@ PLAIN_WORDS = [
     ["m:f", "--queue", "mail", "--priority=7", "--retries", "3", "--timeout", "90s", "--on-crash=park"],
     ["-Q", "mail", "m:f", "--tag", "a", "--tag=b.c", "--name", "nightly", "-q"],
     ["--key", "one of them", "m:f"],
+    ["--shell", "echo $HOME | wc -c > '/dev/null'", "-Q", "mail"],
+    ["-x", "--timeout", "5m", "--", "rsync", "-a", "it's here/", "", "--wait"],
 ]
 
 
@@ -177,14 +198,15 @@ def test_what_stands_in_loops_goes_the_straight_way(words: list[str]) -> None:
 
 
 def test_each_option_is_plain_or_known_not_to_be() -> None:
-    others = {"shell", "exec", "args", "kwargs", "batch", "check", "in", "eta", "expires"}
+    others = {"args", "kwargs", "batch", "check", "in", "eta", "expires"}
     others |= {"backoff_s", "max_backoff_s", "json", "wait", "follow"}
     values = ["", "a", "1", "1s", "park"]
     taken = {
         option.field
         for option in OPTIONS
         for value in values
-        if plain(["m:f", option.name, *([value] if option.metavar else [])]) is not None
+        for call in (["m:f"], ["-x", "--", "ls"], [])
+        if plain([option.name, *([value] if option.metavar else []), *call]) is not None
     }
 
     assert taken == {option.field for option in OPTIONS} - others
