@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from jobrun.bell import Tone, ring
 from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom, UsageError
 from jobrun.locks.gate import Gate
-from jobrun.places import side_folder
 
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
@@ -29,11 +28,11 @@ Arguments = Mapping[str, object] | Sequence[object]
 class Database:
     """A connection, its gate and its bell; used by the process that opened it and by no fork of it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: PathLike, gate: Gate | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: PathLike, side: str, gate: Gate | None) -> None:
         """Take over a connection that `opening` has checked; without a gate it only reads."""
         self._connection = connection
         self._path = path
-        self._side = side_folder(path)
+        self._side = side
         self._gate = gate
         self._pid = os.getpid()
         self._depth = 0

@@ -42,18 +42,16 @@ def open_database(path: PathLike, *, own_process: bool, busy_s: float) -> Databa
     check_file(path)
     connection = connect(path, mode="rw", busy_s=busy_s)
     try:
-        writable = _prepare(connection, path)
-        gate = None
-        if writable:
-            make_side_folders(path)
-        if _version(connection) < VERSION:
+        version = _prepare(connection, path)
+        writable = os.access(path, os.W_OK)
+        side = make_side_folders(path) if writable else side_folder(path)
+        if version < VERSION:
             _bring_up_to_date(connection, path, writable=writable, patience_s=busy_s)
-        if writable:
-            gate = _gate(path, patience_s=busy_s / 2, own_process=own_process)
+        gate = _gate(side, patience_s=busy_s / 2, own_process=own_process) if writable else None
     except BaseException:
         connection.close()
         raise
-    return Database(connection, path, gate)
+    return Database(connection, path, side, gate)
 
 
 def check_file(path: PathLike) -> None:
@@ -98,18 +96,19 @@ def check_folders(path: PathLike) -> None:
             raise Refused(f"`{place}` can be written by others", hint=f"chmod go-w {place}")
 
 
-def make_side_folders(path: PathLike) -> None:
-    """Make the folder of locks, bell, gate, spool and logs, mode 0700 whatever the umask."""
+def make_side_folders(path: PathLike) -> str:
+    """Return the folder of locks, bell, gate, spool and logs, made if need be, mode 0700 whatever the umask."""
     side = side_folder(path)
     folders = [os.path.join(side, name) for name in SIDE_FOLDERS]
     if all(map(os.path.isdir, folders)):
-        return
+        return side
     try:
         owner = os.stat(path if os.path.exists(path) else os.path.dirname(path) or ".")
         for folder in (side, *folders):
             private.make_folder(folder, owner)
     except OSError as error:
         raise JobFileUnusable(f"cannot make `{side}`: {error.strerror}") from None
+    return side
 
 
 def _remove_drafts(path: PathLike, here: os.stat_result) -> os.stat_result:
@@ -125,18 +124,20 @@ def _remove_drafts(path: PathLike, here: os.stat_result) -> os.stat_result:
     return os.lstat(real)
 
 
-def _gate(path: PathLike, *, patience_s: float, own_process: bool) -> Gate:
+def _gate(side: str, *, patience_s: float, own_process: bool) -> Gate:
     try:
-        return Gate(os.path.join(side_folder(path), "gate"), patience_s=patience_s, own_process=own_process)
+        return Gate(os.path.join(side, "gate"), patience_s=patience_s, own_process=own_process)
     except OSError as error:
         if error.errno == errno.EMFILE:
             raise  # no fault of the file; the door says what to do
-        raise JobFileUnusable(f"cannot open `{side_folder(path)}/gate`: {error.strerror}") from None
+        raise JobFileUnusable(f"cannot open `{side}/gate`: {error.strerror}") from None
 
 
 def connect(path: PathLike, *, mode: str, busy_s: float) -> sqlite3.Connection:
-    name = os.fsencode(os.path.join("" if os.path.isabs(path) else os.getcwd(), path))
-    uri = f"file:{''.join(map(_quoted, name))}?mode={mode}"
+    name = os.path.join("" if os.path.isabs(path) else os.getcwd(), path)
+    for character in "%?#":  # in this order: all that means something in the path of a URI
+        name = name.replace(character, f"%{ord(character):02X}")
+    uri = f"file:{name}?mode={mode}"
     try:
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, timeout=busy_s, cached_statements=256
@@ -148,8 +149,8 @@ def connect(path: PathLike, *, mode: str, busy_s: float) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: PathLike) -> bool:
-    """Check that the file is ours and set it up; True if it can be written."""
+def _prepare(connection: sqlite3.Connection, path: PathLike) -> int:
+    """Check that the file is ours, set it up, and return its version."""
     try:
         found = connection.execute("PRAGMA application_id").fetchall()[0][0]
         version = _version(connection)
@@ -168,13 +169,7 @@ def _prepare(connection: sqlite3.Connection, path: PathLike) -> bool:
         raise JobFileUnusable(
             f"`{path}` is in journal mode {mode}, not WAL", hint="its file system may not allow WAL"
         )
-    return os.access(path, os.W_OK)
-
-
-def _quoted(byte: int) -> str:
-    """Return a byte as it stands in the path of a URI."""
-    character = chr(byte)
-    return character if byte < 128 and (character.isalnum() or character in "/._-") else f"%{byte:02X}"
+    return version
 
 
 def _version(connection: sqlite3.Connection) -> int:
