@@ -88,19 +88,8 @@ class Database:
         if self._depth:
             yield
             return
-        with self._turn():
-            self.rows("BEGIN IMMEDIATE")
-            self._depth = 1
-            try:
-                yield
-                self.rows("COMMIT")
-            except BaseException:
-                self._tones.clear()
-                if self._connection.in_transaction:  # after SQLITE_FULL it is rolled back already
-                    self.rows("ROLLBACK")
-                raise
-            finally:
-                self._depth = 0
+        with self._transaction():
+            yield
         rung, self._tones = self._tones, set()
         for tone in rung:
             ring(self._side, tone)
@@ -150,6 +139,22 @@ class Database:
         self._connection.close()
         if self._gate is not None:
             self._gate.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._turn():
+            self.rows("BEGIN IMMEDIATE")
+            self._depth = 1
+            try:
+                yield
+                self.rows("COMMIT")
+            except BaseException:
+                self._tones.clear()
+                if self._connection.in_transaction:  # after SQLITE_FULL it is rolled back already
+                    self.rows("ROLLBACK")
+                raise
+            finally:
+                self._depth = 0
 
     @contextlib.contextmanager
     def _busy_for(self, milliseconds: int) -> Iterator[None]:
