@@ -143,7 +143,9 @@ def claim_times(store: Store, count: int) -> Iterator[float]:
     for _ in range(count):
         store.intake.add([NewJob(kind=Kind.CALL, task="mod:now")], now=now)
         begin = time.perf_counter()
-        [job] = store.queue.claim(["w1"], queues=(), now=now, new_token=lambda: f"t{next(tokens)}")
+        [job] = store.queue.claim(
+            lambda _task: "w1", limit=1, queues=(), now=now, new_token=lambda: f"t{next(tokens)}"
+        )
         yield time.perf_counter() - begin
         ending = Ending(outcome=Outcome.OK, result="null")
         store.endings.settle(job, ending, settle(job, ending, now, 0.5), now=now, pid=1)

@@ -168,23 +168,28 @@ class Output:
         return self.size - len(self.head) - len(self.tail)
 
 
+NO_OUTPUT = Output()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How one attempt ended, as its worker or supervisor saw it."""
 
     outcome: Outcome
-    exit_code: int | None = None
-    signal: int | None = None
-    cause: str | None = None  # one line for people: "exit 3", "killed by SIGSEGV", "out of memory"
+    began_at: datetime | None = None  # None: when its job was claimed, as far as anybody knows
+    took_s: float | None = None
+    cpu_s: float | None = None
+    peak_rss: int | None = None  # bytes
     result: str | None = None  # JSON text
-    note: str | None = None  # "result of type set is not JSON", "left 2 processes"
+    exit_code: int | None = None
+    output: Output = NO_OUTPUT
+    cause: str | None = None  # one line for people: "exit 3", "killed by SIGSEGV", "out of memory"
     error: ErrorInfo | None = None
+    signal: int | None = None
+    note: str | None = None  # "result of type set is not JSON", "left 2 processes"
     retry_in_s: float | None = None  # the task asked for this wait
     is_permanent: bool = False  # trying again is useless
     is_skip: bool = False  # it said itself that there was nothing to do
-    cpu_s: float | None = None
-    peak_rss: int | None = None  # bytes
-    output: Output = field(default_factory=Output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

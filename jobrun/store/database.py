@@ -58,6 +58,14 @@ class Database:
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
 
+    def change_many(self, sql: str, arguments: Sequence[Arguments]) -> None:
+        """Run one statement for each of the arguments."""
+        assert self._depth, "a change belongs into a write transaction"
+        try:
+            self._connection.executemany(sql, arguments)
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+
     def insert(self, sql: str, arguments: Arguments) -> int:
         """Run one INSERT and return the id of its row."""
         assert self._depth, "a change belongs into a write transaction"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobrun.bell import Tone
 from jobrun.lifecycle import Settlement
 from jobrun.model import Ending, Job
 from jobrun.store.database import Database
-from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, instant, job_of, storable
+from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, compact, instant, job_of, storable
 from jobrun.units import to_ms
 
 
@@ -30,7 +29,10 @@ class Endings:
         return [job_of(row) for rows in found for row in rows]
 
     def to_cancel(self) -> dict[str | None, datetime]:
-        """Return the tokens of running attempts whose end was asked for, and when."""
+        """Return the tokens of running attempts whose end was asked for, and when.
+
+        Who settles asks in the same transaction, or an order may come between.
+        """
         rows = self._db.rows(
             """
             SELECT token, cancel_at
@@ -40,90 +42,102 @@ class Endings:
         )
         return {row["token"]: instant(row["cancel_at"]) for row in rows}
 
-    def with_order(self, job: Job) -> Job:
-        """Return a running job with the cancel that may have come since it was read.
-
-        To be called in the transaction that settles it, or one may come between.
-        """
-        return replace(job, cancel_at=self.to_cancel().get(job.token))
-
     def settle(
         self, job: Job, ending: Ending, becomes: Settlement, *, now: datetime, pid: int | None
     ) -> bool:
-        """End a running attempt and move its job on.
+        """End one running attempt, as `settle_all` does."""
+        return bool(self.settle_all([Settling(job, ending, becomes, pid)], now=now))
 
-        Return False, and change nothing, when the attempt is not the running one any more.
+    def settle_all(self, ends: Sequence[Settling], *, now: datetime) -> set[str | None]:
+        """End running attempts and move their jobs on; return the tokens of those that were ended here.
+
+        An attempt that is not the running one of its job any more is left as it is.
         """
-        waits_again = () if becomes.state.is_final else (Tone.WORK,)
+        waits_again = () if all(each.becomes.state.is_final for each in ends) else (Tone.WORK,)
         with self._db.write(Tone.DONE, *waits_again):
-            kept = self._move(job, ending, becomes, to_ms(now))
-            if kept:
-                self._record(job, ending, now=to_ms(now), pid=pid)
-            return kept
-
-    def _move(self, job: Job, ending: Ending, becomes: Settlement, now_ms: int) -> bool:
-        moved = self._db.change(
-            """
-            UPDATE jobs
-               SET state = :state,
-                   failures = :failures,
-                   crashes = :crashes,
-                   run_at = coalesce(:run_at, run_at),
-                   finished_at = :finished_at,
-                   reason = :reason,
-                   result = :result,
-                   token = NULL,
-                   worker = NULL
-             WHERE id = :id AND state = 'running' AND attempt = :attempt AND token = :token
-            """,
-            {
-                "id": job.id,
-                "attempt": job.attempt,
-                "token": job.token,
-                "state": becomes.state,
-                "failures": becomes.failures,
-                "crashes": becomes.crashes,
-                "run_at": None if becomes.run_at is None else to_ms(becomes.run_at),
-                "finished_at": now_ms if becomes.state.is_final else None,
-                "reason": storable(becomes.reason),
-                "result": storable(ending.result),
-            },
-        )
-        return moved == 1
-
-    def _record(self, job: Job, ending: Ending, *, now: int, pid: int | None) -> None:
-        assert job.started_at is not None
-        error = ending.error
-        columns: dict[str, Any] = {
-            "job_id": job.id,
-            "number": job.attempt,
-            "token": job.token,
-            "worker": job.worker,
-            "pid": pid,
-            "started_at": to_ms(job.started_at),
-            "finished_at": now,
-            "outcome": ending.outcome,
-            "exit_code": ending.exit_code,
-            "signal": ending.signal,
-            "cause": storable(ending.cause),
-            "note": storable(ending.note),
-            "cpu_ms": None if ending.cpu_s is None else round(ending.cpu_s * 1000),
-            "peak_rss": ending.peak_rss,
-            "error_type": error and storable(error.type),
-            "error_message": error and storable(error.message),
-            "traceback": error and storable(error.traceback),
-            "output_size": ending.output.size,
-            "output_head": ending.output.head,
-            "output_tail": ending.output.tail,
-        }
-        self._db.change(_RECORD, columns)
+            moved = {job_id for (job_id,) in self._db.rows(_MOVE, (compact([_moved(e, now) for e in ends]),))}
+            done = [each for each in ends if each.job.id in moved]
+            self._db.change_many(_RECORD, [_recorded(each, now) for each in done])
+            return {each.job.token for each in done}
 
 
+class Settling(NamedTuple):
+    """The end of an attempt, and what becomes of its job; `pid` is of who ran it."""
+
+    job: Job
+    ending: Ending
+    becomes: Settlement
+    pid: int | None
+
+
+def _moved(each: Settling, now: datetime) -> tuple[Any, ...]:
+    job, ending, becomes, _ = each
+    return (
+        job.id,
+        job.attempt,
+        job.token,
+        becomes.state,
+        becomes.failures,
+        becomes.crashes,
+        None if becomes.run_at is None else to_ms(becomes.run_at),
+        to_ms(now) if becomes.state.is_final else None,
+        storable(becomes.reason),
+        storable(ending.result),
+        None if ending.began_at is None else to_ms(ending.began_at),
+    )
+
+
+def _recorded(each: Settling, now: datetime) -> tuple[Any, ...]:
+    job, ending, _, pid = each
+    began_at, error, output = ending.began_at or job.started_at, ending.error, ending.output
+    assert began_at is not None
+    return (
+        job.id,
+        job.attempt,
+        job.token,
+        job.worker,
+        pid,
+        to_ms(began_at),
+        to_ms(now),
+        ending.outcome,
+        ending.exit_code,
+        ending.signal,
+        storable(ending.cause),
+        storable(ending.note),
+        None if ending.cpu_s is None else round(ending.cpu_s * 1000),
+        ending.peak_rss,
+        error and storable(error.type),
+        error and storable(error.message),
+        error and storable(error.traceback),
+        output.size,
+        output.head,
+        output.tail,
+    )
+
+
+# One statement for many: parsing JSON costs less than to begin a statement for each.
+_MOVE = """
+    UPDATE jobs
+       SET state = json_extract(value, '$[3]'),
+           failures = json_extract(value, '$[4]'),
+           crashes = json_extract(value, '$[5]'),
+           run_at = coalesce(json_extract(value, '$[6]'), run_at),
+           finished_at = json_extract(value, '$[7]'),
+           reason = json_extract(value, '$[8]'),
+           result = json_extract(value, '$[9]'),
+           started_at = coalesce(json_extract(value, '$[10]'), started_at),
+           token = NULL,
+           worker = NULL
+      FROM json_each(?)
+     WHERE jobs.id = json_extract(value, '$[0]')
+       AND jobs.state = 'running'
+       AND jobs.attempt = json_extract(value, '$[1]')
+       AND jobs.token = json_extract(value, '$[2]')
+    RETURNING jobs.id
+"""
 _RECORD = """
     INSERT INTO attempts (job_id, number, token, worker, pid, started_at, finished_at, outcome, exit_code,
                           signal, cause, note, cpu_ms, peak_rss, error_type, error_message, traceback,
                           output_size, output_head, output_tail)
-    VALUES (:job_id, :number, :token, :worker, :pid, :started_at, :finished_at, :outcome, :exit_code,
-            :signal, :cause, :note, :cpu_ms, :peak_rss, :error_type, :error_message, :traceback,
-            :output_size, :output_head, :output_tail)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """

@@ -6,16 +6,41 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from jobrun.bell import Tone
 from jobrun.lifecycle import settle
-from jobrun.model import Ending, Job, Outcome
+from jobrun.model import Ending, Job, Kind, Outcome
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
-from jobrun.store.rows import NO_LAST_ATTEMPT, Unreadable, instant, job_of
+from jobrun.store.rows import JOB_WITHOUT_LAST_ATTEMPT, Unreadable, compact, instant, instant_or_none, job_of
 from jobrun.units import to_ms
 
 PROMOTED_AT_ONCE = 1000  # a longer backlog must not hold the write lock
+
+Place = Callable[[tuple[Kind, str]], str | None]  # (kind, task) -> worker
+
+
+class _Candidate(NamedTuple):
+    """A ready job; the smaller one is the more urgent one."""
+
+    urgency: int
+    id: int
+    kind: str
+    task: str
+    expires_at: int | None
+
+
+class Outlook(NamedTuple):
+    """What waits: when the next job falls due, when the next one expires, and whether one is ready."""
+
+    due_at: datetime | None
+    expires_at: datetime | None
+    is_ready: bool
+
+    def has_work(self, now: datetime) -> bool:
+        """Say whether a job could be claimed now."""
+        return self.is_ready or (self.due_at is not None and self.due_at <= now)
 
 
 class Queue:
@@ -30,9 +55,13 @@ class Queue:
         row = self._db.row("SELECT min(run_at) AS run_at FROM jobs WHERE state = 'scheduled'")
         return None if row is None or row["run_at"] is None else instant(row["run_at"])
 
-    def has_ready(self, queues: Sequence[str]) -> bool:
-        """Say whether any of these queues (none given: any queue) has a job to hand out."""
-        return bool(list(itertools.islice(self._candidates(queues, limit=1), 1)))
+    def outlook(self, queues: Sequence[str]) -> Outlook:
+        """Return what is there to do for workers of these queues (none given: of all but reserved ones)."""
+        ready, arguments = (_READY_IN, [compact(queues)]) if queues else (_READY, [])
+        [(due_at, expires_at, is_ready)] = self._db.rows(
+            f"SELECT {_DUE}, {_EXPIRES}, EXISTS ({ready})", arguments
+        )
+        return Outlook(instant_or_none(due_at), instant_or_none(expires_at), bool(is_ready))
 
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
@@ -72,77 +101,105 @@ class Queue:
         return sorted(row["id"] for row in rows)
 
     def claim(
-        self, workers: Sequence[str], *, queues: Sequence[str], now: datetime, new_token: Callable[[], str]
+        self, place: Place, *, limit: int, queues: Sequence[str], now: datetime, new_token: Callable[[], str]
     ) -> list[Job]:
-        """Give each of `workers` the most urgent ready job, while there are any.
+        """Start the most urgent ready jobs, `limit` of them at most, on the workers that `place` names.
 
-        Higher priority first, then the older job. The attempt number goes up by one, and `token`
-        names that attempt from here on; the job is not handed out before this is committed. An expired
-        job that `expire` has not ended yet leaves a worker without a job for this time, as does one
-        that cannot be read: it fails, and hurts nobody else. No `queues` are all but reserved ones.
+        Higher priority first, then the older job. `place` is asked for one after the other, until
+        nobody takes one: what comes behind it waits, too. The attempt number goes up by one, and
+        `token` names that attempt from here on; the job is not handed out before this is committed.
+        A job that cannot be read fails, and hurts nobody else. No `queues` are all but reserved ones.
         """
         with self._db.write():
-            ids = list(itertools.islice(self._candidates(queues, limit=len(workers)), len(workers)))
-            started = [
-                self._start(job_id, worker=worker, token=new_token(), now=now)
-                for job_id, worker in zip(ids, workers, strict=False)
+            placed: dict[str, list[int]] = {}
+            for each in self._candidates(queues, limit=limit):
+                if each.expires_at is not None and each.expires_at <= to_ms(now):
+                    continue  # `expire` ends it
+                worker = place((Kind(each.kind), each.task))
+                if worker is None:
+                    break
+                placed.setdefault(worker, []).append(each.id)
+            return [
+                job
+                for worker, ids in placed.items()
+                for job in self._start(ids, worker=worker, token=new_token(), now=now)
             ]
-            return [job for job in started if job is not None]
 
-    def _candidates(self, queues: Sequence[str], *, limit: int) -> Iterable[int]:
+    def _candidates(self, queues: Sequence[str], *, limit: int) -> Iterable[_Candidate]:
         if not queues:
             rows = self._db.rows(
                 """
-                SELECT id
+                SELECT -priority, id, kind, task, expires_at
                   FROM jobs INDEXED BY jobs_ready
                  WHERE state = 'ready' AND queue NOT LIKE '.%'
                  ORDER BY priority DESC, id
-                 LIMIT :limit
+                 LIMIT ?
                 """,
-                {"limit": limit},
+                (limit,),
             )
-            return [row["id"] for row in rows]
+            return (_Candidate(*row) for row in rows)
         heads = [self._heads(queue, limit=limit) for queue in queues]
-        return [job_id for _, job_id in heapq.merge(*heads)]
+        return itertools.islice(heapq.merge(*heads), limit)
 
-    def _heads(self, queue: str, *, limit: int) -> list[tuple[int, int]]:
+    def _heads(self, queue: str, *, limit: int) -> list[_Candidate]:
         rows = self._db.rows(
             """
-            SELECT -priority AS urgency, id
+            SELECT -priority, id, kind, task, expires_at
               FROM jobs INDEXED BY jobs_ready_by_queue
-             WHERE state = 'ready' AND queue = :queue
+             WHERE state = 'ready' AND queue = ?
              ORDER BY priority DESC, id
-             LIMIT :limit
+             LIMIT ?
             """,
-            {"queue": queue, "limit": limit},
+            (queue, limit),
         )
-        return [(row["urgency"], row["id"]) for row in rows]
+        return [_Candidate(*row) for row in rows]
 
-    def _start(self, job_id: int, *, worker: str, token: str, now: datetime) -> Job | None:
-        """Start a ready job, unless it has expired or cannot be read; one that was reserved is so no more."""
-        row = self._db.row(
-            f"""
+    def _start(self, ids: Sequence[int], *, worker: str, token: str, now: datetime) -> list[Job]:
+        """Start ready jobs on one worker; each attempt is named by `token` and the id of its job."""
+        these = compact(ids)
+        self._db.change(
+            """
             UPDATE jobs
                SET state = 'running',
                    queue = iif(queue LIKE '.%', substr(queue, instr(substr(queue, 2), '.') + 2), queue),
                    attempt = attempt + 1,
-                   token = :token,
-                   worker = :worker,
-                   started_at = :now,
+                   token = ? || '-' || id,
+                   worker = ?,
+                   started_at = ?,
                    reason = NULL
-             WHERE id = :id AND state = 'ready' AND (expires_at IS NULL OR expires_at > :now)
-            RETURNING *, {NO_LAST_ATTEMPT}
-            """,  # noqa: S608 -- fixed text
-            {"id": job_id, "token": token, "worker": worker, "now": to_ms(now)},
+             WHERE id IN (SELECT value FROM json_each(?)) AND state = 'ready'
+            """,
+            (token, worker, to_ms(now), these),
         )
-        if row is None:
-            return None
+        rows = self._db.rows(
+            f"""
+            SELECT {JOB_WITHOUT_LAST_ATTEMPT}
+              FROM jobs
+             WHERE id IN (SELECT value FROM json_each(?))
+            """,  # noqa: S608 -- fixed text
+            (these,),
+        )
+        order = {job_id: place for place, job_id in enumerate(ids)}
+        rows.sort(key=lambda row: order[row["id"]])
+        return [job for row in rows if (job := self._readable(row, now)) is not None]
+
+    def _readable(self, row: Sequence[Any], now: datetime) -> Job | None:
         try:
             return job_of(row, exactly=True)
         except Unreadable as error:
-            self._fail(job_of(row), str(error), now)
+            job = job_of(row)
+            ending = Ending(outcome=Outcome.ERROR, cause=str(error), is_permanent=True)
+            self._endings.settle(job, ending, settle(job, ending, now, 0.0), now=now, pid=None)
             return None
 
-    def _fail(self, job: Job, cause: str, now: datetime) -> None:
-        ending = Ending(outcome=Outcome.ERROR, cause=cause, is_permanent=True)
-        self._endings.settle(job, ending, settle(job, ending, now, 0.0), now=now, pid=None)
+
+_DUE = "(SELECT min(run_at) FROM jobs WHERE state = 'scheduled')"
+_EXPIRES = """
+    (SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'ready'))
+"""
+_READY = "SELECT 1 FROM jobs INDEXED BY jobs_ready WHERE state = 'ready' AND queue NOT LIKE '.%'"
+_READY_IN = """
+    SELECT 1
+      FROM jobs INDEXED BY jobs_ready_by_queue
+     WHERE state = 'ready' AND queue IN (SELECT value FROM json_each(?))
+"""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from jobrun.model import (
@@ -29,71 +30,87 @@ from jobrun.units import from_ms
 
 Shape = TypeVar("Shape", list[Any], dict[str, Any], str)
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _LAST_MS = 253_370_764_800_000  # the year 9999 begins, and any zone can still show it
 
+# In the order in which `job_of` takes them: names are looked up one by one in a row, places are not.
+_OF_JOB = """
+    jobs.id, jobs.kind, jobs.task, jobs.args, jobs.kwargs, jobs.queue, jobs.priority, jobs.state, jobs.reason,
+    jobs.key, jobs.tags, jobs.name, jobs.entry, jobs.scheduled_for, jobs.run_at, jobs.created_at,
+    jobs.started_at, jobs.finished_at, jobs.expires_at, jobs.cancel_at, jobs.deadline_at, jobs.attempt,
+    jobs.failures, jobs.crashes, jobs.retries, jobs.backoff_ms, jobs.max_backoff_ms, jobs.timeout_ms,
+    jobs.on_crash, jobs.token, jobs.worker, jobs.cwd, jobs.umask, jobs.environment, jobs.terms, jobs.result
+"""
 # A job together with what its last ended attempt left behind.
-JOB_WITH_LAST_ATTEMPT = """
-    SELECT jobs.*, exit_code, signal, note, error_type, error_message, traceback
+JOB_WITH_LAST_ATTEMPT = f"""
+    SELECT {_OF_JOB}, exit_code, signal, note, error_type, error_message, traceback
       FROM jobs
       LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
-"""
-NO_LAST_ATTEMPT = """
-    NULL AS exit_code, NULL AS signal, NULL AS note,
-    NULL AS error_type, NULL AS error_message, NULL AS traceback
-"""
+"""  # noqa: S608 -- fixed text
+JOB_WITHOUT_LAST_ATTEMPT = f"{_OF_JOB}, NULL, NULL, NULL, NULL, NULL, NULL"
 
 
 class Unreadable(Exception):
     """A row that somebody else wrote, or that was damaged: it stands for no job that could run."""
 
 
-def job_of(row: sqlite3.Row, *, exactly: bool = False) -> Job:
+def job_of(row: Sequence[Any], *, exactly: bool = False) -> Job:
     """Return the job that a row of `JOB_WITH_LAST_ATTEMPT` stands for.
 
     A list or map in it that is none is shown empty, so that one row hurts nobody who looks at many;
     `exactly`, for who runs the job, it raises `Unreadable`.
     """
+    (
+        job_id, kind, task, args, kwargs, queue, priority, state, reason,
+        key, tags, name, entry, scheduled_for, run_at, created_at,
+        started_at, finished_at, expires_at, cancel_at, deadline_at, attempt,
+        failures, crashes, retries, backoff_ms, max_backoff_ms, timeout_ms,
+        on_crash, token, worker, cwd, umask, environment, terms, result,
+        exit_code, signal, note, error_type, error_message, traceback,
+    ) = row  # fmt: skip
     return Job(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        task=row["task"],
-        args=tuple(_parsed(row, "args", list, exactly=exactly)),
-        kwargs=_parsed(row, "kwargs", dict, exactly=exactly),
-        queue=row["queue"],
-        priority=row["priority"],
-        state=State(row["state"]),
-        reason=row["reason"],
-        key=row["key"],
-        tags=tuple(map(str, _parsed(row, "tags", list))),
-        name=row["name"],
-        entry=row["entry"],
-        scheduled_for=instant_or_none(row["scheduled_for"]),
-        run_at=instant(row["run_at"]),
-        created_at=instant(row["created_at"]),
-        started_at=instant_or_none(row["started_at"]),
-        finished_at=instant_or_none(row["finished_at"]),
-        expires_at=instant_or_none(row["expires_at"]),
-        cancel_at=instant_or_none(row["cancel_at"]),
-        attempt=row["attempt"],
-        failures=row["failures"],
-        crashes=row["crashes"],
-        retries=row["retries"],
-        backoff_s=min(row["backoff_ms"] / 1000, MAX_BACKOFF_S),
-        max_backoff_s=min(row["max_backoff_ms"] / 1000, MAX_BACKOFF_S),
-        timeout_s=_seconds(row["timeout_ms"]),
-        on_crash=OnCrash(row["on_crash"]),
-        token=row["token"],
-        worker=row["worker"],
-        exit_code=row["exit_code"],
-        signal=row["signal"],
-        result=_json_or_none(row["result"]),
-        note=row["note"],
-        error=_error_of(row),
-        cwd=None if row["cwd"] is None else _parsed(row, "cwd", str, exactly=exactly),
-        umask=row["umask"],
-        environment=row["environment"],
-        deadline_at=instant_or_none(row["deadline_at"]),
-        terms=_terms(row, exactly=exactly),
+        id=job_id,
+        kind=_KINDS[kind],
+        task=task,
+        args=tuple(_parsed(args, list, "args", exactly=exactly)),
+        kwargs=_parsed(kwargs, dict, "kwargs", exactly=exactly),
+        queue=queue,
+        priority=priority,
+        state=_STATES[state],
+        reason=reason,
+        key=key,
+        tags=tuple(map(str, _parsed(tags, list, "tags"))),
+        name=name,
+        entry=entry,
+        scheduled_for=instant_or_none(scheduled_for),
+        run_at=instant(run_at),
+        created_at=instant(created_at),
+        started_at=instant_or_none(started_at),
+        finished_at=instant_or_none(finished_at),
+        expires_at=instant_or_none(expires_at),
+        cancel_at=instant_or_none(cancel_at),
+        attempt=attempt,
+        failures=failures,
+        crashes=crashes,
+        retries=retries,
+        backoff_s=min(backoff_ms / 1000, MAX_BACKOFF_S),
+        max_backoff_s=min(max_backoff_ms / 1000, MAX_BACKOFF_S),
+        timeout_s=_seconds(timeout_ms),
+        on_crash=_ON_CRASH[on_crash],
+        token=token,
+        worker=worker,
+        exit_code=exit_code,
+        signal=signal,
+        result=None if result is None else _json_or_none(result),
+        note=note,
+        error=None
+        if error_type is None
+        else ErrorInfo(type=error_type, message=error_message, traceback=traceback),
+        cwd=None if cwd is None else _parsed(cwd, str, "cwd", exactly=exactly),
+        umask=umask,
+        environment=environment,
+        deadline_at=instant_or_none(deadline_at),
+        terms=COMMON_TERMS if terms is None else _terms(terms, exactly=exactly),
     )
 
 
@@ -130,7 +147,7 @@ def worker_of(row: sqlite3.Row) -> WorkerRow:
         number=row["number"],
         pid=row["pid"],
         group_pid=row["group_pid"],
-        queues=tuple(map(str, _parsed(row, "queues", list))),
+        queues=tuple(map(str, _parsed(row["queues"], list, "queues"))),
         started_at=instant(row["started_at"]),
         stopping_at=instant_or_none(row["stopping_at"]),
     )
@@ -138,9 +155,10 @@ def worker_of(row: sqlite3.Row) -> WorkerRow:
 
 def variables_of(row: sqlite3.Row) -> dict[str, str]:
     """Return the environment that a row stands for."""
-    return {name: str(value) for name, value in _parsed(row, "variables", dict).items()}
+    return {name: str(value) for name, value in _parsed(row["variables"], dict, "variables").items()}
 
 
+@lru_cache(maxsize=1024)  # the jobs of a batch, and of a claim, have most of their instants in common
 def instant(ms: int) -> datetime:
     """Return the instant that a row means; what lies outside the calendar is its nearest end."""
     return from_ms(min(max(ms, 0), _LAST_MS))
@@ -153,13 +171,15 @@ def instant_or_none(ms: int | None) -> datetime | None:
 
 def compact(value: Any) -> str:
     """Return JSON without blanks; lone surrogates and all beyond ASCII are escaped."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
 def storable(text: str | None) -> str | None:
     """Return text that SQLite can keep: without lone surrogates, which have no UTF-8, and NULs."""
     if text is None:
         return None
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
@@ -167,9 +187,11 @@ def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-def _parsed(row: sqlite3.Row, column: str, shape: type[Shape], *, exactly: bool = False) -> Shape:
+def _parsed(text: str, shape: type[Shape], column: str, *, exactly: bool = False) -> Shape:
+    if text == _EMPTY.get(shape):
+        return shape()
     with contextlib.suppress(ValueError, RecursionError):
-        value = json.loads(row[column])
+        value = json.loads(text)
         if isinstance(value, shape):
             return value
     if exactly:
@@ -177,11 +199,9 @@ def _parsed(row: sqlite3.Row, column: str, shape: type[Shape], *, exactly: bool 
     return shape()
 
 
-def _terms(row: sqlite3.Row, *, exactly: bool) -> Terms:
+def _terms(text: str, *, exactly: bool) -> Terms:
     """Return the terms of a job, of which only those are kept that are not the common ones."""
-    if row["terms"] is None:
-        return COMMON_TERMS
-    kept = _parsed(row, "terms", dict, exactly=exactly)
+    kept = _parsed(text, dict, "terms", exactly=exactly)
     with contextlib.suppress(TypeError, ValueError):
         return Terms(**{name: _TERMS.get(name, _as_it_is)(value) for name, value in kept.items()})
     if exactly:
@@ -201,9 +221,9 @@ _TERMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _json_or_none(text: str | None) -> str | None:
-    with contextlib.suppress(ValueError, RecursionError, TypeError):
-        json.loads(text or "")
+def _json_or_none(text: str) -> str | None:
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(text)
         return text
     return None
 
@@ -212,3 +232,9 @@ def _error_of(row: sqlite3.Row) -> ErrorInfo | None:
     if row["error_type"] is None:
         return None
     return ErrorInfo(type=row["error_type"], message=row["error_message"], traceback=row["traceback"])
+
+
+_EMPTY: dict[type, str] = {list: "[]", dict: "{}"}  # most jobs have little to parse
+_KINDS = {each.value: each for each in Kind}
+_STATES = {each.value: each for each in State}
+_ON_CRASH = {each.value: each for each in OnCrash}

@@ -23,6 +23,7 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, Kind, NewJob, Outcome
 from jobrun.store import Store, open_store
 from jobrun.table import read_table
+from tests.claims import claim
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -59,7 +60,7 @@ def start(store: Store, add: Callable[..., Job]) -> Callable[..., Job]:
     def started(task: str = "app:work", *, job: Job | None = None, **options: Any) -> Job:
         wanted = job or add(task, **options)
         now = datetime.now(UTC)
-        [claimed] = store.queue.claim(["w1"], queues=[], now=now, new_token=lambda: f"token{next(numbers)}")
+        [claimed] = claim(store, "w1", now=now, new_token=lambda: f"token{next(numbers)}")
         assert claimed.id == wanted.id, "another job was ready, too"
         return claimed
 

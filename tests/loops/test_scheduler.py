@@ -34,6 +34,7 @@ from jobrun.store import Store, open_store
 from jobrun.store.database import Database
 from jobrun.wire.channel import Channel, pair
 from jobrun.wire.messages import Reload
+from tests.claims import claim
 
 START = datetime(2027, 1, 10, 3, tzinfo=UTC)
 HOURLY = '[jobs.hourly]\nshell = "true"\nschedule = "0 * * * *"\ntimezone = "UTC"\n'
@@ -97,9 +98,7 @@ class Scene:
 
     def finish(self, job: Job) -> None:
         """Let a job run and succeed."""
-        [started] = self.store.queue.claim(
-            ["w1"], queues=(), now=self.clock.now, new_token=lambda: os.urandom(8).hex()
-        )
+        [started] = claim(self.store, "w1", now=self.clock.now, new_token=lambda: os.urandom(8).hex())
         assert started.id == job.id
         ending = Ending(outcome=Outcome.OK)
         becomes = settle(started, ending, self.clock.now, 0.0)

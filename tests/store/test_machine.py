@@ -17,6 +17,7 @@ from jobrun.lifecycle import settle
 from jobrun.model import LIVE, Ending, Job, JobFilter, Kind, NewJob, OnCrash, Outcome, State
 from jobrun.store import open_store
 from jobrun.units import from_ms
+from tests.claims import claim
 
 QUEUES = ["a", "b"]
 RETRIABLE = {State.FAILED, State.CRASHED, State.CANCELLED, State.EXPIRED}
@@ -132,8 +133,8 @@ class StoreMachine(RuleBasedStateMachine):
         wanted.sort(key=lambda id_: (-self.expected[id_].priority, id_))
         names = [f"w{number}" for number in range(workers)]
 
-        claimed = self.store.queue.claim(
-            names, queues=queues, now=self.now, new_token=lambda: f"t{next(self.tokens)}"
+        claimed = claim(
+            self.store, *names, queues=queues, now=self.now, new_token=lambda: f"t{next(self.tokens)}"
         )
 
         assert [job.id for job in claimed] == wanted[:workers]

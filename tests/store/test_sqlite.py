@@ -20,6 +20,7 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State
 from jobrun.store import Store, open_store
 from jobrun.units import from_ms
+from tests import claims
 
 NOW = from_ms(1_800_000_000_000)
 CALL = NewJob(kind=Kind.CALL, task="app:f")
@@ -47,7 +48,7 @@ def add_others(store: Store, n: int, *, priority: int = 0) -> None:
 
 
 def claim(store: Store, *queues: str) -> object:
-    return store.queue.claim(["w"], queues=queues, now=NOW, new_token=lambda: f"t-{os.urandom(4).hex()}")
+    return claims.claim(store, "w", queues=queues, now=NOW, new_token=lambda: os.urandom(4).hex())
 
 
 # What the schema refuses, as changes of a waiting (1), a running (2) and an ended (3) job.
@@ -85,7 +86,7 @@ def test_the_file_refuses_a_lie_whoever_tells_it(store: Store, lie: str) -> None
     store.intake.add([NewJob(kind=Kind.CALL, task="a:f", run_at=from_ms(1_900_000_000_000))], now=NOW)
     for _ in range(2):
         store.intake.add([CALL], now=NOW)
-    running, ended = store.queue.claim(["w1", "w2"], queues=[], now=NOW, new_token=iter("ab").__next__)
+    running, ended = claims.claim(store, "w1", "w2", now=NOW, new_token=iter("ab").__next__)
     ending = Ending(outcome=Outcome.OK)
     store.endings.settle(ended, ending, settle(ended, ending, NOW, 0.0), now=NOW, pid=1)
     assert (running.id, ended.id) == (2, 3)
@@ -114,7 +115,7 @@ def test_a_job_that_cannot_be_read_fails_alone(store: Store, damage: str) -> Non
     bad, good = (added.id for added in store.intake.add([CALL, CALL], now=NOW))
     connection_of(store).execute(f"UPDATE jobs SET {damage} WHERE id = {bad}")
 
-    claimed = store.queue.claim(["w1", "w2"], queues=[], now=NOW, new_token=iter("ab").__next__)
+    claimed = claims.claim(store, "w1", "w2", now=NOW, new_token=iter("ab").__next__)
 
     assert [job.id for job in claimed] == [good]
     [shown] = store.ledger.select(JobFilter(ids=(bad,)), limit=1)
@@ -164,8 +165,12 @@ def test_an_instant_that_no_calendar_has_is_far_away(store: Store) -> None:
 PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
     ("claim", claim, {"jobs_ready"}),
     ("claim from queues", lambda s: claim(s, "q1", "q2"), {"jobs_ready_by_queue"}),
-    ("has_ready", lambda s: s.queue.has_ready([]), {"jobs_ready"}),
-    ("has_ready in queues", lambda s: s.queue.has_ready(["q1"]), {"jobs_ready_by_queue"}),
+    ("outlook", lambda s: s.queue.outlook([]), {"jobs_ready", "jobs_scheduled", "jobs_expiring"}),
+    (
+        "outlook in queues",
+        lambda s: s.queue.outlook(["q1"]),
+        {"jobs_ready_by_queue", "jobs_scheduled", "jobs_expiring"},
+    ),
     ("next_due", lambda s: s.queue.next_due(), {"jobs_scheduled"}),
     ("promote", lambda s: s.queue.promote(now=NOW), {"jobs_scheduled"}),
     ("expire", lambda s: s.queue.expire(now=from_ms(5 * 10**12)), {"jobs_expiring"}),

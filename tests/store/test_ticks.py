@@ -19,6 +19,7 @@ from jobrun.cron.words import NewTick, Tick, TickState
 from jobrun.model import Job, JobFilter, Kind, Leftovers, NewJob, State, Terms
 from jobrun.store import Store, open_store, ticks
 from jobrun.units import from_ms
+from tests.claims import claim
 
 JOB = NewJob(kind=Kind.SHELL, task="true", entry="a", scheduled_for=from_ms(1_800_000_000_000))
 
@@ -133,7 +134,7 @@ def test_only_jobs_that_wait_or_run_are_in_the_way(store: Store) -> None:
         for added in store.intake.add([JOB, replace(JOB, run_at=at(60)), JOB, *others], now=at(0))[:3]
     )
     store.orders.cancel(ended, now=at(1))
-    [running] = store.queue.claim(["w"], queues=[], now=at(2), new_token=lambda: "t")
+    [running] = claim(store, "w", now=at(2), new_token=lambda: "t")
 
     assert running.id == waits
     assert store.ticks.live_jobs("a", now=at(2)) == [waits, later]
