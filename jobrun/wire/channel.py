@@ -7,17 +7,23 @@ import errno
 import os
 import secrets
 import socket
-import sys
+from array import array
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
-from jobrun.wire.messages import Message, pack, unpack
+from jobrun.wire.messages import Message
+from jobrun.wire.packing import pack, unpack
 
 LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
 _SPOOLED = b"file:"
 _NOBODY = {errno.ECONNRESET, errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
-_ROOM_FOR_ONE = socket.CMSG_SPACE(4)  # descriptor; socket.recv_fds of Python 3.11 forgets its flags
-_RECEIVE = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_MOST_DESCRIPTORS = 3  # with one message
+_ROOM = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)  # socket.recv_fds of Python 3.11 forgets its flags
+# Plain numbers: enum members would be combined anew for each message.
+_RECEIVE = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+_SEND = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_CUT = int(socket.MSG_TRUNC)
 
 
 class Unreadable(Exception):
@@ -36,11 +42,11 @@ class Channel:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def send(self, message: Message, *, descriptor: int | None = None) -> None:
+    def send(self, message: Message, *, descriptors: Sequence[int] = ()) -> None:
         """Send now if there is room, else keep for `flush`; raises OSError when nobody is there."""
         packet = pack(message)
-        if descriptor is not None:
-            socket.send_fds(self._socket, [packet], [descriptor])
+        if descriptors:
+            socket.send_fds(self._socket, [packet], descriptors)
             return
         self._outbox.append(packet)
         self.flush()
@@ -58,7 +64,7 @@ class Channel:
                     return False
                 packet = self._outbox[0] = reference
             try:
-                self._socket.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                self._socket.send(packet, _SEND)
             except BlockingIOError:
                 return False
             self._outbox.popleft()
@@ -70,7 +76,7 @@ class Channel:
         Raises EOFError when none will come, and `Unreadable` for one whose file cannot be read.
         """
         try:
-            packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM_FOR_ONE, _RECEIVE)
+            packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM, _RECEIVE)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -78,8 +84,8 @@ class Channel:
                 raise
             packet, ancillary, flags = b"", [], 0
         for _, _, data in ancillary:
-            self._descriptors.append(int.from_bytes(data[:4], sys.byteorder))
-        assert not flags & socket.MSG_TRUNC, "no packet is larger than the largest"
+            self._descriptors += array("i", data)
+        assert not flags & _CUT, "no packet is larger than the largest"
         if not packet:
             raise EOFError("the other process is gone")
         if packet.startswith(_SPOOLED):
@@ -87,8 +93,13 @@ class Channel:
         return unpack(packet)
 
     def take_descriptor(self) -> int:
-        """Return the descriptor that came with the message just received."""
+        """Return the next of the descriptors that came with the message just received."""
         return self._descriptors.popleft()
+
+    def take_unsent(self) -> list[Message]:
+        """Return what there was no room for; it will not be sent."""
+        kept, self._outbox = self._outbox, deque()
+        return [unpack(self._from_file(each) if each.startswith(_SPOOLED) else each) for each in kept]
 
     def hang_up(self) -> None:
         """Say that nothing more will come, and go on listening."""

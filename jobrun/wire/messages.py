@@ -1,6 +1,6 @@
 """The messages between supervisor, dispatcher and workers.
 
-    dispatcher -> worker       Greeting  Run  Settled  Stop  Answer  Leave
+    dispatcher -> worker       Greeting  Settled  Stop  Answer  Leave, and on a channel of its own  Run
     worker     -> dispatcher   Hello  Ended  Ask
     supervisor -> dispatcher   Hired  Gone  Shutdown
     dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Drained
@@ -8,34 +8,17 @@
     scheduler  -> supervisor   Opened
 
 Received is not committed: a worker keeps each `Ended` until it gets `Settled`, which is sent after
-COMMIT; the supervisor repeats `Gone` until it gets `Noted`.
+COMMIT; the supervisor repeats `Gone` until it gets `Noted`. A `Run` that no worker has read yet can be
+taken back: the dispatcher has a copy of the end it lies in, and the kernel gives each packet to one reader.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from jobrun.model import (
-    COMMON_TERMS,
-    Added,
-    Ending,
-    ErrorInfo,
-    Kind,
-    Leftovers,
-    NewJob,
-    OnCrash,
-    Outcome,
-    Output,
-    State,
-    Surroundings,
-    Terms,
-)
-from jobrun.units import from_ms, to_ms
+from jobrun.model import COMMON_TERMS, Added, Ending, Kind, NewJob, Terms
 
 
 class Why(StrEnum):
@@ -76,7 +59,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    token: str
+    tokens: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +86,11 @@ class Leave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """The answer to `Greeting`, once free: the ended attempts not yet seen settled."""
+    """The answer to `Greeting`: the ended attempts not yet seen settled, and the one that runs."""
 
     generation: int
     unsettled: list[str]
+    running: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +110,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hired:
-    """A worker was forked; its end of the socket pair comes with this message."""
+    """A worker was forked.
+
+    With this message come our end of its channel, and both ends of the channel for its orders: that
+    into which they are put, and a copy of that out of which it takes them.
+    """
 
     name: str
     number: int
@@ -140,7 +128,7 @@ class Gone:
 
     name: str
     status: int  # as of wait(2)
-    last_token: str | None  # of the attempt it began last
+    begun: list[str]  # tokens of the attempts it began, the last one last
     cpu_s: float  # of its last attempt
     peak_rss: int  # bytes
     out_of_memory: bool | None  # None: the kernel does not tell
@@ -191,87 +179,3 @@ Message = (
     Greeting | Run | Settled | Stop | Answer | Leave | Hello | Ended | Ask
     | Hired | Gone | Shutdown | Reload | Opened | Noted | Nudge | Kill | Drained
 )  # fmt: skip
-
-_CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in Message.__args__}
-
-
-def pack(message: Message) -> bytes:
-    """Return a message as JSON bytes."""
-    return json.dumps(
-        [type(message).__name__, _fields(message)], default=_plain, separators=(",", ":")
-    ).encode()
-
-
-def unpack(packet: bytes) -> Message:
-    """Return the message that `pack` made these bytes from."""
-    name, fields = json.loads(packet)
-    for key, revive in _REVIVED.items():
-        if key in fields:
-            fields[key] = revive(fields[key])
-    message: Message = _CLASSES[name](**fields)
-    return message
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, datetime):
-        return to_ms(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if value is COMMON_TERMS:
-        return None  # most jobs have them
-    return _fields(value)
-
-
-def _ending(fields: dict[str, Any]) -> Ending:
-    output, error = fields.pop("output"), fields.pop("error")
-    return Ending(
-        **{**fields, "outcome": Outcome(fields["outcome"])},
-        error=None if error is None else ErrorInfo(**error),
-        output=Output(head=_bytes(output["head"]), tail=_bytes(output["tail"]), size=output["size"]),
-    )
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _new_job(fields: dict[str, Any]) -> NewJob:
-    around = fields["surroundings"]
-    instants = {name: fields[name] for name in ("run_at", "expires_at", "scheduled_for")}
-    changed = {
-        "kind": Kind(fields["kind"]),
-        "args": tuple(fields["args"]),
-        "tags": tuple(fields["tags"]),
-        "on_crash": OnCrash(fields["on_crash"]),
-        "surroundings": None if around is None else Surroundings(**around),
-        "terms": _terms(fields["terms"]),
-        **{name: None if ms is None else from_ms(ms) for name, ms in instants.items()},
-    }
-    return NewJob(**{**fields, **changed})
-
-
-def _terms(fields: dict[str, Any] | None) -> Terms:
-    if fields is None:
-        return COMMON_TERMS
-    codes = {name: tuple(fields[name]) for name in ("ok_exit", "skip_exit", "no_retry_exit")}
-    return Terms(**{**fields, **codes, "leftovers": Leftovers(fields["leftovers"])})
-
-
-def _added(fields: dict[str, Any]) -> Added:
-    return Added(**{**fields, "state": State(fields["state"]), "run_at": from_ms(fields["run_at"])})
-
-
-_REVIVED: dict[str, Callable[[Any], Any]] = {
-    "ending": _ending,
-    "jobs": lambda jobs: [_new_job(job) for job in jobs],
-    "added": lambda added: [_added(one) for one in added],
-    "kind": Kind,
-    "terms": _terms,
-    "why": Why,
-}

@@ -49,9 +49,8 @@ from jobrun.wire.messages import (
     Shutdown,
     Stop,
     Why,
-    pack,
-    unpack,
 )
+from jobrun.wire.packing import pack, unpack
 
 numbers = st.integers(-(2**63), 2**63 - 1)
 names = st.text(max_size=20)
@@ -71,6 +70,8 @@ errors = st.builds(ErrorInfo, type=names, message=names, traceback=st.none() | n
 endings = st.builds(
     Ending,
     outcome=st.sampled_from(Outcome),
+    began_at=st.none() | instants,
+    took_s=st.none() | floats,
     exit_code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     cause=st.none() | names,
@@ -149,13 +150,13 @@ messages = st.one_of(
         Gone,
         name=names,
         status=numbers,
-        last_token=st.none() | names,
+        begun=st.lists(names, max_size=3),
         cpu_s=floats,
         peak_rss=numbers,
         out_of_memory=st.none() | st.booleans(),
     ),
     st.builds(Shutdown, hurry=st.booleans()),
-    st.builds(Settled, token=names),
+    st.builds(Settled, tokens=st.lists(names, max_size=3)),
     st.builds(Noted, name=names),
     st.builds(Nudge, name=names),
     st.builds(Kill, name=names),
@@ -196,7 +197,7 @@ Ends = tuple[Channel, Channel]
 
 def large(size: int) -> Settled:
     """Return a message whose packet has a size."""
-    return Settled(token="x" * (size - len(pack(Settled(token="")))))
+    return Settled(tokens=["x" * (size - len(pack(Settled(tokens=[""]))))])
 
 
 def test_nothing_is_received_while_nothing_was_sent(ends: Ends) -> None:
@@ -228,7 +229,7 @@ def test_a_spooled_message_can_be_read_by_its_owner_alone(ends: Ends, tmp_path: 
 
 def test_what_finds_no_room_is_kept_and_arrives_in_order(ends: Ends) -> None:
     left, right = ends
-    sent = [Settled(token=f"{number:04}" + "x" * 5000) for number in range(400)]
+    sent = [Settled(tokens=[f"{number:04}" + "x" * 5000]) for number in range(400)]
 
     for message in sent:
         left.send(message)
@@ -248,7 +249,7 @@ def test_a_descriptor_travels_with_its_message(ends: Ends, tmp_path: Path) -> No
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     own_end = Channel(ours, tmp_path)
 
-    left.send(Hired(name="w", number=1, pid=2, started_at=3), descriptor=theirs.fileno())
+    left.send(Hired(name="w", number=1, pid=2, started_at=3), descriptors=[theirs.fileno()])
     theirs.close()
     assert isinstance(right.receive(), Hired)
     passed = attach(right.take_descriptor(), tmp_path)
@@ -285,7 +286,7 @@ def test_who_hangs_up_still_hears(ends: Ends) -> None:
 
 def test_what_the_spool_has_no_room_for_is_kept_and_sent_once_it_has(ends: Ends, tmp_path: Path) -> None:
     left, right = ends
-    sent = [large(100_000), Settled(token="next")]
+    sent = [large(100_000), Settled(tokens=["next"])]
     away = tmp_path.with_name("away")
     tmp_path.rename(away)
 
@@ -302,10 +303,10 @@ def test_what_the_spool_has_no_room_for_is_kept_and_sent_once_it_has(ends: Ends,
 def test_a_message_whose_file_is_gone_is_told_apart_from_an_end(ends: Ends, tmp_path: Path) -> None:
     left, right = ends
     left.send(large(100_000))
-    left.send(Settled(token="next"))
+    left.send(Settled(tokens=["next"]))
     for path in tmp_path.iterdir():
         path.unlink()
 
     with pytest.raises(Unreadable):
         right.receive()
-    assert right.receive() == Settled(token="next")
+    assert right.receive() == Settled(tokens=["next"])
