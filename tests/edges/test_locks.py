@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jobrun import locks
 from jobrun.locks.gate import Gate
-from jobrun.locks.records import Record, read_record, write_record
+from jobrun.locks.records import RING, Record, Recorder, read_record
 from jobrun.locks.roles import Role
 from jobrun.model import JobFilter, Kind, NewJob
 from jobrun.paths import side_dir
@@ -81,15 +82,43 @@ def test_a_lock_is_held_for_the_length_of_a_block(lock: Path) -> None:
     assert not locks.is_held(lock)
 
 
-def test_a_shorter_record_leaves_nothing_of_a_longer_one(lock: Path) -> None:
+def test_a_record_tells_who_holds_a_lock_and_what_it_began(lock: Path) -> None:
     fd = os.open(lock, os.O_RDWR | os.O_CREAT)
-    longer = Record(pid=4194304, ticks=2**62, token="f" * 16, cpu_s=123456.789)
-    write_record(fd, longer)
-    assert read_record(lock) == longer
+    recorder = Recorder(fd, pid=4194304, ticks=2**62, boot="b" * 36)
+    holder = Record(pid=4194304, ticks=2**62, boot="b" * 36)
+    assert read_record(lock) == holder
 
-    write_record(fd, Record(pid=1, ticks=2))
+    recorder.note("e" * 40, cpu_s=1.0, began=2.0)
+    recorder.note("f" * 40, cpu_s=123456.789, began=7.5)
 
-    assert read_record(lock) == Record(pid=1, ticks=2)
+    assert read_record(lock) == replace(holder, begun=("e" * 40, "f" * 40), cpu_s=123456.789, began=7.5)
+    os.close(fd)
+
+
+def test_a_record_remembers_the_last_attempts_and_forgets_the_others(lock: Path) -> None:
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT)
+    recorder = Recorder(fd, pid=1, ticks=2, boot="b")
+    for number in range(RING + 10):
+        recorder.note(f"t{number}")
+
+    record = read_record(lock)
+
+    assert record is not None
+    assert record.begun == tuple(f"t{number}" for number in range(10, RING + 10))
+    os.close(fd)
+
+
+def test_a_write_that_a_death_cut_short_spoils_no_other(lock: Path) -> None:
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT)
+    recorder = Recorder(fd, pid=1, ticks=2, boot="b")
+    recorder.note("whole")
+    recorder.note("cut")
+    os.ftruncate(fd, os.fstat(fd).st_size - 92)
+
+    record = read_record(lock)
+
+    assert record is not None
+    assert record.begun == ("whole",)
     os.close(fd)
 
 
