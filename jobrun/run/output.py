@@ -6,7 +6,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from jobrun.model import Output
+from jobrun.model import NO_OUTPUT, Output
 
 HEAD = 64 * 1024  # bytes
 TAIL = 192 * 1024
@@ -25,6 +25,8 @@ def open_output(path: Path) -> int:
 def collect(fd: int) -> Output:
     """Return head, tail and size of what was printed."""
     size = os.fstat(fd).st_size
+    if not size:
+        return NO_OUTPUT
     if size <= HEAD + TAIL:
         return Output(head=os.pread(fd, size, 0), size=size)
     return Output(head=os.pread(fd, HEAD, 0), tail=os.pread(fd, TAIL, size - TAIL), size=size)

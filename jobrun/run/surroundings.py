@@ -10,21 +10,55 @@ from jobrun.run.mark import variables
 from jobrun.wire.messages import Run
 
 
-def enter(order: Run, job_file: Path) -> Ending | None:
-    """Make the surroundings of a call those of this process; return how it ended if that cannot be.
+class Surroundings:
+    """The variables of this process: those it was started with, and those of the job that runs."""
 
-    `tidy.put_back` undoes it.
-    """
-    around = {**order.environment, **variables(order, job_file)}
-    os.environb.update({as_bytes(name): as_bytes(value) for name, value in around.items()})
-    if order.umask is not None:
-        os.umask(order.umask)
-    if order.cwd is not None:
-        try:
-            os.chdir(as_bytes(order.cwd))
-        except OSError as error:
-            return not_entered(order.cwd, error)
-    return None
+    def __init__(self, job_file: Path) -> None:
+        self._job_file = job_file
+        self._own = dict(_variables())
+        self._said: dict[str, str] = {}  # to the last job: they stay until the next one, which has most, too
+        self._given: dict[bytes, bytes] = {}  # the same as the system has them
+
+    def enter(self, order: Run) -> Ending | None:
+        """Make the surroundings of a call those of this process; return how it ended if that cannot be."""
+        self._say({**order.environment, **variables(order, self._job_file)})
+        if order.umask is not None:
+            os.umask(order.umask)
+        if order.cwd is not None:
+            try:
+                os.chdir(as_bytes(order.cwd))
+            except OSError as error:
+                return not_entered(order.cwd, error)
+        return None
+
+    def leave(self) -> None:
+        """Undo what the call did to its variables."""
+        wanted = {**self._own, **self._given}
+        if _variables() != wanted:
+            _replace(_variables(), wanted)
+
+    def _say(self, said: dict[str, str]) -> None:
+        if said.keys() != self._said.keys():
+            self._given = {as_bytes(name): as_bytes(value) for name, value in said.items()}
+            _replace(_variables(), {**self._own, **self._given})
+        else:
+            for name, value in said.items() - self._said.items():
+                key = as_bytes(name)
+                os.environb[key] = self._given[key] = as_bytes(value)
+        self._said = said
+
+
+def _variables() -> dict[bytes, bytes]:
+    # What os.environ itself keeps: to decode and copy it for each job took longer than the job.
+    return os.environ._data  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+
+
+def _replace(now: dict[bytes, bytes], wanted: dict[bytes, bytes]) -> None:
+    for name in now.keys() - wanted.keys():
+        del os.environb[name]
+    for name, value in wanted.items():
+        if now.get(name) != value:
+            os.environb[name] = value
 
 
 def not_entered(cwd: str, error: Exception) -> Ending:

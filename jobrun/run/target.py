@@ -9,6 +9,8 @@ from typing import Any
 
 from jobrun.errors import meant
 
+_GENERATES = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
 
 class BadTarget(Exception):
     """The target cannot be called; `type` says as which error it is recorded."""
@@ -34,9 +36,15 @@ def resolve(task: str) -> Callable[..., Any]:
         raise BadTarget("TypeError", f"`{task}` is a class; name a function that makes and uses it")
     if not callable(found):
         raise BadTarget("TypeError", f"`{task}` is a {type(found).__name__}, not a function")
+    code = getattr(found, "__code__", None)
+    if code is None or code.co_flags & _GENERATES:  # functools.partial and the like are looked through
+        _refuse_generator(task, found)
+    return found  # type: ignore[no-any-return]
+
+
+def _refuse_generator(task: str, found: object) -> None:
     if inspect.isgeneratorfunction(found) or inspect.isasyncgenfunction(found):
         raise BadTarget("TypeError", f"`{task}` is a generator function; it would never run")
-    return found  # type: ignore[no-any-return]
 
 
 def _missing(task: str, holder: object, name: str) -> str:

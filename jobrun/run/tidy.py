@@ -10,6 +10,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+# The one of `signal` makes an enum member of each handler, which takes ten times as long for all of them.
+getsignal = sys.modules["_signal"].getsignal
+
 # Those by which we reach the call among them: `signal.Signals` knows two of the real-time signals only.
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -22,7 +25,6 @@ class Baseline:
 
     cwd: int  # descriptor: the directory may be renamed or removed meanwhile
     umask: int
-    environment: dict[str, str]
     import_path: list[str]
     handlers: dict[int, Any]
     mask: set[Any]
@@ -36,49 +38,36 @@ def baseline() -> Baseline:
     return Baseline(
         cwd=os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),
         umask=umask,
-        environment=dict(os.environ),
         import_path=list(sys.path),
-        handlers={signum: signal.getsignal(signum) for signum in _SIGNALS},
+        handlers={signum: getsignal(signum) for signum in _SIGNALS},
         mask=set(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
         limits={which: resource.getrlimit(which) for which in _LIMITS},
     )
 
 
 def put_back(before: Baseline) -> None:
-    """Restore directory, umask, environment, import path, signals, timers and soft limits."""
+    """Restore directory, umask, import path, signals and timers."""
     for timer in _TIMERS:
         signal.setitimer(timer, 0)
     _put_back_signals(before)
-    _put_back_limits(before.limits)
     with contextlib.suppress(OSError):
         os.fchdir(before.cwd)
     os.umask(before.umask)
-    _put_back_environment(before.environment)
     if sys.path != before.import_path:
         sys.path[:] = before.import_path
 
 
 def _put_back_signals(before: Baseline) -> None:
     for signum, handler in before.handlers.items():
-        if signal.getsignal(signum) is not handler and handler is not None:
+        if getsignal(signum) is not handler and handler is not None:
             signal.signal(signum, handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
 
 
-def _put_back_limits(before: dict[int, tuple[int, int]]) -> None:
-    for which, (soft, _) in before.items():
+def put_back_limits(before: Baseline) -> None:
+    """Restore the soft limits. It takes as long as all of the rest: once for a row of jobs of one task is enough."""
+    for which, (soft, _) in before.limits.items():
         now, hard = resource.getrlimit(which)
         if now != soft:
             with contextlib.suppress(ValueError):  # above a hard limit, which stays where it was put
                 resource.setrlimit(which, (soft, hard))
-
-
-def _put_back_environment(before: dict[str, str]) -> None:
-    now = dict(os.environ)
-    if now == before:
-        return
-    for name in now.keys() - before.keys():
-        del os.environ[name]
-    for name, value in before.items():
-        if now.get(name) != value:
-            os.environ[name] = value

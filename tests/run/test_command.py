@@ -50,7 +50,7 @@ def shell(tmp_path: Path, output: Path) -> Iterator[Runs]:
             environment=dict(os.environ),
             terms=Terms(**terms),
         )
-        place = Place(job_file=tmp_path / "jobs.db", attempt_lock=tmp_path / "t1", output=fd)
+        place = Place(job_file=tmp_path / "jobs.db", attempt_lock=tmp_path / "t1", output=fd, boot="b")
         return Command(order, place).run(nothing_comes)[0]
 
     yield run

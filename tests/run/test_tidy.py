@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrun.run.tidy import baseline, put_back
+from jobrun.run.tidy import baseline, put_back, put_back_limits
 from jobrun.signals import NUDGE
 from jobrun.store.opening import make_side_folders
 from jobrun.worker.stage import Stage
@@ -56,11 +56,6 @@ def change_umask() -> None:
     os.umask(0o777)
 
 
-def change_environment() -> None:
-    os.environ.clear()
-    os.environ["NEW"] = "1"
-
-
 def change_import_path() -> None:
     sys.path[:] = ["/nowhere"]
 
@@ -94,7 +89,6 @@ def state() -> dict[str, object]:
     return {
         "cwd": os.stat(".").st_ino,  # noqa: PTH116
         "umask": umask,
-        "environment": dict(os.environ),
         "path": list(sys.path),
         "handlers": [
             signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, NUDGE)
@@ -111,7 +105,6 @@ def state() -> dict[str, object]:
         change_directory,
         lose_directory,
         change_umask,
-        change_environment,
         change_import_path,
         replace_import_path,
         ignore_signals,
@@ -131,6 +124,7 @@ def test_what_a_call_changed_is_put_back(
         before, kept = state(), baseline()
         harm()
         put_back(kept)
+        put_back_limits(kept)
         assert state() == before
 
     in_child(act)
@@ -168,15 +162,13 @@ def test_the_next_call_prints_and_reads_as_if_nothing_had_been(
 
     def act() -> None:
         stage = Stage(logs, "w1")
-        stage.open_for("t1")
         print("first")  # noqa: T201
         harm()
-        first = stage.close_for("t1")
-        stage.open_for("t2")
+        first = stage.collect()
         print("second")  # noqa: T201
         os.write(2, b"third\n")
-        live = (logs / "t2").read_bytes()
-        second = stage.close_for("t2")
+        live = (logs / "w1").read_bytes()
+        second = stage.collect()
         assert first.head == b"first\n"
         assert second.head == live == b"second\nthird\n"
         assert sys.stdin.read() == ""
@@ -193,13 +185,11 @@ def test_what_escaped_writes_into_an_old_file(tmp_path: Path) -> None:
 
     def act() -> None:
         stage = Stage(logs, "w1")
-        stage.open_for("t1")
         escaped = os.dup(1)
-        stage.close_for("t1")
+        stage.collect()
         stage.renew()
-        stage.open_for("t2")
         os.write(escaped, b"late")
         print("mine")  # noqa: T201
-        assert stage.close_for("t2").head == b"mine\n"
+        assert stage.collect().head == b"mine\n"
 
     in_child(act)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobrun.model import Kind
+from jobrun.run.surroundings import Surroundings
+from jobrun.wire.messages import Run
+
+
+def order(number: int = 1, **options: Any) -> Run:
+    plain: dict[str, Any] = {
+        "kind": Kind.CALL,
+        "task": "a:b",
+        "args": [],
+        "kwargs": {},
+        "queue": "default",
+        "name": None,
+    }
+    return Run(
+        token=f"t{number}", job_id=number, attempt=1, max_attempts=1, grace_s=1.0, **{**plain, **options}
+    )
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Iterator[Surroundings]:
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("JOBRUN_")]:
+        del os.environ[name]
+    os.environ["OWN"] = "kept"
+    yield Surroundings(tmp_path / "jobs.db")
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_a_job_finds_itself_in_its_variables(around: Surroundings) -> None:
+    for number in (1, 2):
+        assert around.enter(order(number, environment={"MINE": str(number)})) is None
+
+        assert os.environ["JOBRUN_ID"] == os.environ["MINE"] == str(number)
+        assert os.environ["OWN"] == "kept"
+        around.leave()
+
+
+def test_what_only_one_job_was_given_is_not_there_for_the_next(around: Surroundings) -> None:
+    around.enter(order(1, environment={"MINE": "1", "OWN": "other"}))
+    around.leave()
+
+    around.enter(order(2))
+
+    assert "MINE" not in os.environ
+    assert os.environ["OWN"] == "kept"
+
+
+def clear() -> None:
+    os.environ.clear()
+
+
+def change() -> None:
+    os.environ["OWN"] = "lost"
+    os.environ["NEW"] = "1"
+
+
+def take_away() -> None:
+    del os.environ["OWN"], os.environ["JOBRUN_TOKEN"]
+
+
+@pytest.mark.parametrize("harm", [clear, change, take_away])
+def test_what_a_call_does_to_its_variables_is_undone(around: Surroundings, harm: Callable[[], None]) -> None:
+    around.enter(order(1))
+    before = dict(os.environ)
+
+    harm()
+    around.leave()
+
+    assert dict(os.environ) == before
+    assert subprocess.run(["/bin/sh", "-c", "echo $OWN"], capture_output=True, check=True).stdout == b"kept\n"
