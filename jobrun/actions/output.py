@@ -12,6 +12,7 @@ from jobrun.actions.looking import get
 from jobrun.actions.waiting import LOOK_S
 from jobrun.bell import Tone, listening
 from jobrun.errors import NotDone
+from jobrun.locks.records import read_record
 from jobrun.model import Job, Output, State
 from jobrun.paths import side_dir
 from jobrun.store import Store
@@ -99,11 +100,16 @@ class LiveOutput:
     @classmethod
     def of(cls, path: Path, job: Job) -> Self | None:
         """Open the file of a running job; None if it does not run or has not begun to print."""
-        if job.token is None:
+        if job.worker is None:
             return None
         try:
-            fd = os.open(side_dir(path) / "logs" / job.token, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(side_dir(path) / "logs" / job.worker, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
+            return None
+        # Looked at last: a worker that has gone on to its next job has taken a new file for it before.
+        record = read_record(side_dir(path) / "locks" / job.worker)
+        if record is None or record.token != job.token:
+            os.close(fd)
             return None
         return cls(fd, job.attempt)
 

@@ -1,5 +1,6 @@
 """The only process of a group that opens the store: claims, hands out, settles, enforces limits."""
 
-from jobrun.dispatcher.desk import Desk, run
+from jobrun.dispatcher.desk import Desk
+from jobrun.dispatcher.process import run
 
 __all__ = ["Desk", "run"]

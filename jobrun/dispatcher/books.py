@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobrun.dispatcher import verdict
-from jobrun.dispatcher.ends import end_attempt, expire, tell_of_begin
+from jobrun.dispatcher.ends import Ended as End
+from jobrun.dispatcher.ends import end_attempts, expire, tell_of_begin
+from jobrun.dispatcher.hands import Hands
+from jobrun.dispatcher.pace import Pace
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import UsageError
-from jobrun.model import TROUBLED, Ending, Job, WorkerRow
+from jobrun.lifecycle import Settlement
+from jobrun.model import TROUBLED, Ending, Job, Output, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.requests import check
 from jobrun.run.output import collect_file
 from jobrun.store import Store
+from jobrun.store.queue import Outlook
 from jobrun.units import from_ms
 from jobrun.wire.messages import Answer, Ask, Ended, Gone, Hired
 
@@ -25,12 +30,21 @@ class News:
     """What was heard and is not committed yet."""
 
     hired: list[tuple[Seat, Hired]] = field(default_factory=list)
-    ended: list[tuple[Seat, Ended]] = field(default_factory=list)
+    ended: dict[str, tuple[Seat, Ended]] = field(default_factory=dict)  # by token: it may be said again
     asked: list[tuple[Seat, Ask]] = field(default_factory=list)
+    returned: dict[str, Seat] = field(default_factory=dict)  # tokens of what was taken back
     gone: list[Gone] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.hired or self.ended or self.asked or self.gone)
+        return bool(self.hired or self.ended or self.asked or self.returned or self.gone)
+
+    @property
+    def is_nothing_but_ends(self) -> bool:
+        return bool(self.ended) and not (self.hired or self.asked or self.returned or self.gone)
+
+    def tokens(self) -> set[str]:
+        """Return the attempts that are over."""
+        return self.ended.keys() | self.returned.keys()
 
 
 @dataclass(slots=True)
@@ -49,31 +63,56 @@ class Books:
         self._settings = settings
         self._store = store
         self._world = world
+        self.pace = Pace()
+        self.outlook = Outlook(due_at=None, expires_at=None, is_ready=False)
         self._logs: Path = side_dir(settings.path) / "logs"
 
-    def is_something_due(self) -> bool:
-        """Say whether a job could be claimed now."""
-        due_at = self._store.queue.next_due()
-        is_due = due_at is not None and due_at <= self._world.now()
-        return is_due or self._store.queue.has_ready(self._settings.queues)
+    def look(self) -> Outlook:
+        """Look at what there is to do, for `commit` and for all who ask until the next look."""
+        self.outlook = self._store.queue.outlook(self._settings.queues)
+        return self.outlook
 
     def commit(self, news: News, seats: Mapping[str, Seat], *, claims: bool, is_stopping: bool) -> Told:
-        """Write all news and, if `claims`, a job for every worker that is free then."""
+        """Write all news and, if `claims`, as many jobs as the workers can take then."""
         told = Told()
         with self._store.group():
             for _, hired in news.hired:
                 self._store.workers.join(self._row(hired))
-            # Once each: a worker says again to a new dispatcher what may lie in its socket still.
-            for seat, ended in {ended.token: (seat, ended) for seat, ended in news.ended}.values():
-                if seat.runs(ended.token):
-                    told.lines += self._settle(seat, ended.ending, pid=ended.pid or seat.pid)
-            for gone in news.gone:
-                told.lines += self._bury(seats[gone.name], gone, news, is_stopping=is_stopping)
+            if news.ended or news.returned or news.gone:
+                told.lines += self._settle(news, seats, is_stopping=is_stopping)
             for seat, ask in news.asked:
                 told.answers.append((seat, self._answer(ask)))
             if claims:
                 told.claimed = self._claim(news, seats)
         return told
+
+    def _settle(self, news: News, seats: Mapping[str, Seat], *, is_stopping: bool) -> list[str]:
+        """Write how attempts ended; return lines for the log."""
+        ends: list[End] = [
+            (job, ended.ending, ended.pid or seat.pid)
+            for seat, ended in news.ended.values()
+            if (job := seat.jobs.get(ended.token)) is not None
+        ]
+        ends += [
+            (job, verdict.TAKEN_BACK, seat.pid)
+            for token, seat in news.returned.items()
+            if (job := seat.jobs.get(token)) is not None
+        ]
+        for gone in news.gone:
+            ends += self._deaths(seats[gone.name], gone, news.tokens(), is_stopping=is_stopping)
+        becomes = end_attempts(self._store, ends, self._world)
+        for gone in news.gone:
+            self._store.workers.leave(gone.name)
+        told = [_line(job, ending, state) for (job, ending, _), state in zip(ends, becomes, strict=True)]
+        return list(filter(None, told))
+
+    def _deaths(self, seat: Seat, gone: Gone, told: Collection[str], *, is_stopping: bool) -> list[End]:
+        """Return the ends of what a dead worker held, unless we heard of them before."""
+        return [
+            (job, self._death(seat, gone, token, is_stopping=is_stopping), seat.pid)
+            for token, job in seat.jobs.items()
+            if token not in told
+        ]
 
     def _answer(self, ask: Ask) -> Answer:
         """Add what user code asked for; what no row could hold is refused, and hurts nobody else."""
@@ -86,47 +125,29 @@ class Books:
             return Answer(number=ask.number, error=error.message)
         return Answer(number=ask.number, added=added)
 
-    def _settle(self, seat: Seat, ending: Ending, *, pid: int) -> list[str]:
-        job = seat.job
-        assert job is not None
-        becomes = end_attempt(self._store, job, ending, pid=pid, world=self._world)
-        if becomes is None:
-            return [
-                f"job {job.id} attempt {job.attempt}: {ending.outcome} came too late, it was ended before"
-            ]
-        if not becomes.state.is_final or becomes.state in TROUBLED:
-            return [
-                f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
-            ]
-        return []
-
-    def _bury(self, seat: Seat, gone: Gone, news: News, *, is_stopping: bool) -> list[str]:
-        """Settle what a dead worker ran, unless its ending came before its death."""
-        lines: list[str] = []
-        if seat.job is not None and not any(seat.runs(ended.token) for _, ended in news.ended):
-            lines = self._settle(seat, self._death(seat, gone, is_stopping=is_stopping), pid=seat.pid)
-        self._store.workers.leave(gone.name)
-        return lines
-
-    def _death(self, seat: Seat, gone: Gone, *, is_stopping: bool) -> Ending:
-        if gone.last_token is None or not seat.runs(gone.last_token):
+    def _death(self, seat: Seat, gone: Gone, token: str, *, is_stopping: bool) -> Ending:
+        if token not in gone.begun:
             return verdict.NEVER_BEGAN
-        output = collect_file(self._logs / gone.last_token)
-        return verdict.of_death(gone, seat.why, is_stopping=is_stopping, output=output)
+        is_last = token == gone.begun[-1]
+        output = collect_file(self._logs / gone.name) if is_last else Output()
+        return verdict.of_death(gone, seat.why if is_last else None, is_stopping=is_stopping, output=output)
 
     def _claim(self, news: News, seats: Mapping[str, Seat]) -> list[Job]:
         gone = {one.name for one in news.gone}
-        done = {seat.name for seat, ended in news.ended if seat.runs(ended.token)}
-        free = [
-            name for name, seat in seats.items() if name not in gone and seat.can_take(is_done=name in done)
-        ]
-        if not free:
+        hands = Hands([seat for name, seat in seats.items() if name not in gone], news.tokens(), self.pace)
+        if not hands.room:
             return []
-        now = self._world.now()
-        expire(self._store, now=now)
-        self._store.queue.promote(now=now)
+        now, outlook = self._world.now(), self.outlook
+        if outlook.expires_at is not None and outlook.expires_at <= now:
+            expire(self._store, now=now)
+        if outlook.due_at is not None and outlook.due_at <= now:
+            self._store.queue.promote(now=now)
         claimed = self._store.queue.claim(
-            free, queues=self._settings.queues, now=now, new_token=self._world.new_token
+            hands.place,
+            limit=hands.room,
+            queues=self._settings.queues,
+            now=now,
+            new_token=self._world.new_token,
         )
         for job in claimed:
             tell_of_begin(self._store, job, now=now)
@@ -142,3 +163,13 @@ class Books:
             started_at=from_ms(hired.started_at),
             stopping_at=None,
         )
+
+
+def _line(job: Job, ending: Ending, becomes: Settlement | None) -> str | None:
+    """Return what the log is told of an end; nothing of those that went as expected."""
+    attempt = f"job {job.id} attempt {job.attempt}"
+    if becomes is None:
+        return f"{attempt}: {ending.outcome} came too late, it was ended before"
+    if ending is not verdict.TAKEN_BACK and (not becomes.state.is_final or becomes.state in TROUBLED):
+        return f"{attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
+    return None

@@ -10,63 +10,42 @@ Facts that were heard are forgotten only after the COMMIT that holds them; nothi
 from __future__ import annotations
 
 import select
-from functools import lru_cache
 
 from jobrun.bell import Listener, Tone
 from jobrun.dispatcher.books import Books, News, Told
+from jobrun.dispatcher.gathering import Gathering
 from jobrun.dispatcher.housekeeping import Housekeeping
 from jobrun.dispatcher.limits import Limits
-from jobrun.dispatcher.order import order_of
+from jobrun.dispatcher.order import OrderBook
 from jobrun.dispatcher.recovery import is_replaced
 from jobrun.dispatcher.seat import Seat
+from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import Settings, World
-from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.errors import Busy, JobFileUnusable, NoRoom
 from jobrun.locks.records import read_record
 from jobrun.log import Log
 from jobrun.model import Job
 from jobrun.paths import side_dir
-from jobrun.store import Store, check_for_workers, open_store
-from jobrun.wire.channel import Channel, Unreadable, attach
+from jobrun.store import Store
+from jobrun.wire.channel import Channel
 from jobrun.wire.messages import (
     Ask,
     Drained,
     Ended,
     Gone,
-    Greeting,
     Hello,
     Hired,
     Leave,
     Message,
     Noted,
+    Nudge,
     Opened,
-    Run,
     Settled,
     Shutdown,
 )
 
 SAFETY_S = 1.0  # the longest sleep, should a ring be lost or the clock be set
-PATIENCE_S = 10.0  # for the write lock
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0  # while the disk is full or the file is locked
-
-
-def run(settings: Settings, control: Channel, world: World) -> int:
-    """Serve a group of workers until the supervisor hangs up; return the exit code of the process."""
-    log = Log("dispatcher")
-    try:
-        store = open_store(settings.path, create=True, patience_s=PATIENCE_S)
-        check_for_workers(settings.path)
-    except JobrunError as error:
-        log.refuse(error)
-        return error.exit_code
-    if store.created:
-        log.say(f"made a job file at {settings.path}")
-    try:
-        with store:
-            Desk(settings, store, control, world, log).run()
-    except JobrunError as error:
-        log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
-        return error.exit_code
-    return 0
 
 
 class Desk:
@@ -80,28 +59,31 @@ class Desk:
         self._log = log
         self._side = side_dir(settings.path)
         self._opened = settings.path.stat()
-        self._seats: dict[str, Seat] = {}
+        self._poll = select.poll()
+        self._seats = Seating(self._side / "spool", self._poll, log, generation=settings.generation)
         self._news = News()
         self._books = Books(settings, store, world)
+        self._orders = OrderBook(store, grace_s=settings.grace_s)
+        self._gathering = Gathering(self._books.pace)
         self._limits = Limits(settings, control, world)
         self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
         self._bell = Listener(self._side, Tone.WORK)
-        self._poll = select.poll()
         self._pause_s = 0.0
         self._paused_until = 0.0
         self._is_open = True
         self._is_drained = False
         self._is_noted = False  # that we shut down
-        self._environment = lru_cache(maxsize=64)(store.ledger.environment)
 
     def run(self) -> None:
         """Serve until the supervisor hangs up."""
         for end in (self._control, self._bell):
             self._poll.register(end.fileno(), select.POLLIN)
         self._control.send(Opened())
+        calm = select.poll()
+        calm.register(self._control.fileno(), select.POLLIN)
         while self._is_open:
             self.step()
-            self._poll.poll(self._timeout_s() * 1000)
+            (self._poll if self._gathering.until is None else calm).poll(self._timeout_s() * 1000)
         self._housekeeping.close()
         self._bell.close()
 
@@ -109,18 +91,22 @@ class Desk:
         """Go once round: all that can be done now is done."""
         self._bell.drain()
         self._hear()
-        if self._world.monotonic() >= self._paused_until:
+        if self._world.monotonic() >= self._paused_until and not self._is_gathering():
             self._work()
-        self._limits.enforce(self._seats.values())
+        self._limits.enforce(self._seats)
         self._drain()
+
+    def _is_gathering(self) -> bool:
+        return self._gathering.goes_on(self._news, self._seats, monotonic=self._world.monotonic())
 
     def _work(self) -> None:
         """Commit what is new and claim what is due; on a full disk keep all of it for later."""
         try:
             self._note_shutdown()
+            self._books.look()
             self._commit()
             self._look_for_cancels()
-            self._housekeeping.do_round(self._seats.values(), monotonic=self._world.monotonic())
+            self._housekeeping.do_round(self._seats, monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
             before_s = self._pause_s
             self._pause_s = min(max(before_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
@@ -135,7 +121,7 @@ class Desk:
     def _note_shutdown(self) -> None:
         """Write down that the group stops: what dies from here on was interrupted."""
         if self._limits.is_stopping and not self._is_noted:
-            self._store.workers.stopping(list(self._seats), now=self._world.now())
+            self._store.workers.stopping(list(self._seats.by_name), now=self._world.now())
             self._is_noted = True
 
     def _hear(self) -> None:
@@ -144,154 +130,159 @@ class Desk:
                 self._hear_supervisor(message)
         except EOFError:
             self._is_open = False
-        for seat in self._seats.values():
+        for seat in self._seats:
             self._hear_seat(seat)
+        self._take_back_what_waits()
 
     def _hear_supervisor(self, message: Message) -> None:
         match message:
             case Hired():
-                self._seat(message)
-            case Gone() if message.name not in self._seats:
+                self._admit(message)
+            case Gone() if message.name not in self._seats.by_name:
                 self._control.send(Noted(name=message.name))
             case Gone() if all(message.name != known.name for known in self._news.gone):
-                self._news.gone.append(message)
+                self._note_death(message)
             case Shutdown():
                 self._limits.shut_down(hurry=message.hurry)
 
-    def _seat(self, hired: Hired) -> None:
-        channel = attach(self._control.take_descriptor(), self._side / "spool")
-        if hired.name in self._seats:
-            channel.close()
-            return
-        seat = Seat(name=hired.name, number=hired.number, pid=hired.pid, channel=channel)
-        self._seats[hired.name] = seat
-        self._news.hired.append((seat, hired))
-        self._poll.register(channel.fileno(), select.POLLIN)
-        self._find_running(seat)
-        self._send(seat, Greeting(generation=self._settings.generation))
+    def _admit(self, hired: Hired) -> None:
+        seat = self._seats.admit(hired, self._control.take_descriptor)
+        if seat is not None:
+            self._news.hired.append((seat, hired))
+            self._find_running(seat)
+            self._seats.greet(seat)
+            if seat.jobs:
+                self._control.send(Nudge(name=seat.name))  # a call is to answer before it ends
 
     def _hear_seat(self, seat: Seat) -> None:
-        try:
-            while (message := seat.channel.receive()) is not None:
-                match message:
-                    case Hello() if message.generation == self._settings.generation:
-                        self._greet(seat, message)
-                    case Ended():
-                        self._news.ended.append((seat, message))
-                    case Ask():
-                        self._news.asked.append((seat, message))
-            seat.channel.flush()
-        except Unreadable as error:
-            self._log.say(str(error))
-            self._send(seat, Greeting(generation=self._settings.generation))  # it sends again what it has
-        except (EOFError, OSError):
-            self._unregister(seat)  # no death: the supervisor tells of that
+        for message in self._seats.heard(seat):
+            match message:
+                case Hello() if message.generation == self._settings.generation:
+                    self._greet(seat, message)
+                case Ended():
+                    self._note_end(seat, message)
+                case Ask():
+                    self._news.asked.append((seat, message))
 
     def _greet(self, seat: Seat, hello: Hello) -> None:
         """Learn what a worker does; hand out again what a dead dispatcher claimed but never handed out."""
         seat.is_greeted = True
-        if self._is_drained and seat.job is None:
-            self._send(seat, Leave())  # hired while the group came to its end
-        if seat.job is not None and seat.job.token not in hello.unsettled:
-            self._send(seat, self._order(seat.job))
+        if self._is_drained and not seat.jobs:
+            self._seats.send(seat, Leave())  # hired while the group came to its end
+        known = {*hello.unsettled, hello.running, *self._news.tokens()}
+        for token, job in seat.jobs.items():
+            if token not in known:
+                self._seats.hand_out(seat, self._orders.order_of(job))
+
+    def _note_end(self, seat: Seat, ended: Ended) -> None:
+        self._news.ended[ended.token] = seat, ended
+        seat.since = self._world.monotonic()  # what comes next begins now
+        job = seat.jobs.get(ended.token)
+        if job is not None and ended.ending.took_s is not None:
+            self._books.pace.note((job.kind, job.task), ended.ending.took_s)
+
+    def _note_death(self, gone: Gone) -> None:
+        self._news.gone.append(gone)
+        self._take_back(self._seats.by_name[gone.name])
+
+    def _take_back_what_waits(self) -> None:
+        """Let no job wait behind one that takes long, or after us."""
+        for seat in self._seats:
+            if seat.reserve() and (self._limits.is_stopping or seat.is_held_up(self._world.monotonic())):
+                seat.is_stuck = True
+                self._take_back(seat)
+
+    def _take_back(self, seat: Seat) -> None:
+        self._news.returned |= dict.fromkeys(self._seats.take_back(seat), seat)
+        seat.since = self._world.monotonic()
 
     def _commit(self) -> None:
-        if self._news or (self._wants_jobs() and self._books.is_something_due()):
+        if self._news or (self._wants_jobs() and self._books.outlook.has_work(self._world.now())):
             stopping = self._limits.is_stopping
             claims = not stopping and not self._is_drained
-            self._tell(self._books.commit(self._news, self._seats, claims=claims, is_stopping=stopping))
+            self._tell(
+                self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping)
+            )
 
     def _wants_jobs(self) -> bool:
         is_ending = self._limits.is_stopping or self._is_drained
-        return not is_ending and any(seat.is_free for seat in self._seats.values())
+        return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
 
     def _tell(self, told: Told) -> None:
         """Apply what is committed, and say it to those who wait for it."""
         news, self._news = self._news, News()
-        for seat, ended in news.ended:
-            if seat.runs(ended.token):
-                seat.end()
-            self._send(seat, Settled(token=ended.token))
+        for seat in self._seats:
+            self._tell_settled(seat, news)
         for seat, answer in told.answers:
-            self._send(seat, answer)
+            self._seats.send(seat, answer)
         for gone in news.gone:
-            self._dismiss(gone)
+            self._seats.dismiss(gone.name)
+            self._control.send(Noted(name=gone.name))
         for job in told.claimed:
             self._hand_out(job)
         for line in told.lines:
             self._log.say(line)
 
+    def _tell_settled(self, seat: Seat, news: News) -> None:
+        ended = [token for token, (owner, _) in news.ended.items() if owner is seat]
+        returned = [token for token, owner in news.returned.items() if owner is seat]
+        if ended or returned:
+            seat.drop([*ended, *returned], now=self._world.now(), monotonic=self._world.monotonic())
+        if ended:
+            self._seats.send(seat, Settled(tokens=ended))
+
     def _find_running(self, seat: Seat) -> None:
         """Take over what a worker does for a dispatcher that died, before it is heard."""
         record = read_record(self._side / "locks" / seat.name)
-        monotonic = self._world.monotonic()
-        for job in self._store.endings.running([seat.name]):
-            is_begun = record is not None and record.token == job.token
-            used_s = monotonic - record.began if record is not None and is_begun else 0.0
-            seat.begin(job, now=self._world.now(), monotonic=monotonic, used_s=used_s)
-
-    def _dismiss(self, gone: Gone) -> None:
-        seat = self._seats.pop(gone.name)
-        self._unregister(seat)
-        seat.channel.close()
-        self._control.send(Noted(name=gone.name))
+        monotonic, now = self._world.monotonic(), self._world.now()
+        jobs = {job.token or "": job for job in self._store.endings.running([seat.name])}
+        last = None if record is None or record.token is None else jobs.pop(record.token, None)
+        if record is not None and last is not None:
+            seat.take(last, now=now, monotonic=monotonic)
+            seat.begin(last, now=now, monotonic=monotonic, used_s=monotonic - record.began)
+        for job in jobs.values():
+            seat.take(job, now=now, monotonic=monotonic)
+        self._take_back(seat)
 
     def _hand_out(self, job: Job) -> None:
         assert job.worker is not None
-        seat = self._seats[job.worker]
-        seat.begin(job, now=self._world.now(), monotonic=self._world.monotonic())
-        self._send(seat, self._order(job))
-
-    def _order(self, job: Job) -> Run:
-        captured = {} if job.environment is None else self._environment(job.environment)
-        row = None if job.entry is None else self._store.entries.get(job.entry)
-        return order_of(
-            job,
-            grace_s=self._settings.grace_s,
-            environment=captured,
-            last_success_at=None if row is None else row.last_success_at,
-        )
+        seat = self._seats.by_name[job.worker]
+        seat.take(job, now=self._world.now(), monotonic=self._world.monotonic())
+        self._seats.hand_out(seat, self._orders.order_of(job))
 
     def _look_for_cancels(self) -> None:
         orders = self._store.endings.to_cancel()
-        if orders:
-            self._limits.cancel(self._seats.values(), orders)
+        if not orders:
+            return
+        self._limits.cancel(self._seats, orders)
+        for seat in self._seats:
+            if any(token in orders for token in seat.reserve()):
+                self._take_back(seat)
 
     def _drain(self) -> None:
         """Let the group end once nothing runs, nothing is unsettled, and nothing more will be claimed."""
-        if self._is_drained or self._news or any(seat.job is not None for seat in self._seats.values()):
+        if self._is_drained or self._news or any(seat.jobs for seat in self._seats):
             return
         if not (self._limits.is_stopping or self._is_burst_over()):
             return
         self._is_drained = True
         self._control.send(Drained())  # first, or a worker that leaves would be replaced
-        for seat in self._seats.values():
-            self._send(seat, Leave())
+        self._seats.send_home()
 
     def _is_burst_over(self) -> bool:
-        is_full = len(self._seats) >= self._settings.workers and all(
-            s.is_greeted for s in self._seats.values()
+        is_full = len(self._seats.by_name) >= self._settings.workers and all(
+            s.is_greeted for s in self._seats
         )
-        return self._settings.burst and is_full and not self._books.is_something_due()
+        return self._settings.burst and is_full and not self._books.look().has_work(self._world.now())
 
     def _timeout_s(self) -> float:
         monotonic = self._world.monotonic()
         if monotonic < self._paused_until:
             return min(self._paused_until - monotonic, SAFETY_S)
-        waits = [SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats.values()))]
-        due_at = self._store.queue.next_due()
+        if self._gathering.until is not None:
+            return max(self._gathering.until - monotonic, 0.0)
+        waits = [0.0 if self._news else SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats))]
+        due_at = self._books.outlook.due_at
         if due_at is not None and self._wants_jobs():
             waits.append((due_at - self._world.now()).total_seconds())
         return max(min(waits), 0.0)
-
-    def _send(self, seat: Seat, message: Message) -> None:
-        try:
-            seat.channel.send(message)
-        except OSError:
-            self._unregister(seat)  # its worker is dying; the supervisor will say so
-
-    def _unregister(self, seat: Seat) -> None:
-        try:
-            self._poll.unregister(seat.channel.fileno())
-        except (KeyError, ValueError):
-            return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from jobrun.cron.monitor import ping_url
@@ -12,27 +14,35 @@ from jobrun.dispatcher.settings import World
 from jobrun.lifecycle import Settlement, settle
 from jobrun.model import TROUBLED, Ending, Job, Outcome, State
 from jobrun.store import Store
+from jobrun.store.endings import Settling
 from jobrun.units import to_ms
 
 PING_BODY = 10_000  # bytes, which every monitor takes (healthchecks.io/docs/attaching_logs)
 
+Ended = tuple[Job, Ending, int | None]  # the pid is of who ran it
+Orders = Mapping[str | None, datetime]  # tokens of attempts whose end was asked for, and when
+
 _FAILURES = TROUBLED | {State.EXPIRED}
 
 
-def end_attempt(
-    store: Store, job: Job, ending: Ending, *, pid: int | None, world: World
-) -> Settlement | None:
-    """Settle a running attempt, and return what becomes of its job; None if it had been settled before.
+def end_attempts(store: Store, ends: Iterable[Ended], world: World) -> list[Settlement | None]:
+    """Settle running attempts, and return what becomes of their jobs; None if it was settled before."""
+    now = world.now()
+    with store.group():
+        orders = store.endings.to_cancel()
+        settlings = [_settling(end, orders, now, world.spread()) for end in ends]
+        done = store.endings.settle_all(settlings, now=now)
+        for job, ending, becomes, _ in settlings:
+            if job.token in done and becomes.state.is_final and (job.entry or job.terms.ping):
+                _tell(store, End(job=job, ending=ending, becomes=becomes, at=now))
+    return [each.becomes if each.job.token in done else None for each in settlings]
 
-    To be called in a group of the store.
-    """
-    job, now = store.endings.with_order(job), world.now()
-    becomes = settle(job, ending, now, world.spread())
-    if not store.endings.settle(job, ending, becomes, now=now, pid=pid):
-        return None
-    if becomes.state.is_final:
-        _tell(store, End(job=job, ending=ending, becomes=becomes, at=now))
-    return becomes
+
+def _settling(end: Ended, orders: Orders, now: datetime, spread: float) -> Settling:
+    job, ending, pid = end
+    if job.token in orders:
+        job = replace(job, cancel_at=orders[job.token])
+    return Settling(job, ending, settle(job, ending, now, spread), pid)
 
 
 def expire(store: Store, *, now: datetime) -> None:

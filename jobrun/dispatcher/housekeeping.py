@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from jobrun import locks
 from jobrun.dispatcher import verdict
-from jobrun.dispatcher.ends import end_attempt, expire
+from jobrun.dispatcher.ends import end_attempts, expire
 from jobrun.dispatcher.recovery import Recovery
 from jobrun.dispatcher.retention import Retention
 from jobrun.dispatcher.seat import Seat
@@ -18,7 +18,7 @@ from jobrun.locks.roles import Role
 from jobrun.log import Log
 from jobrun.model import Job, WorkerRow
 from jobrun.paths import side_dir
-from jobrun.run.output import collect_file, thin_out
+from jobrun.run.output import thin_out
 from jobrun.store import Store
 
 EVERY_S = 2.0
@@ -43,7 +43,7 @@ class Housekeeping:
         self._checkpoint_at = 0.0
         self._checkpoint_wait_s = 0.0
 
-    def do_round(self, seats: Collection[Seat], *, monotonic: float) -> None:
+    def do_round(self, seats: Iterable[Seat], *, monotonic: float) -> None:
         """Do what is due; the workers of this group look after themselves."""
         if monotonic < self._next_at:
             return
@@ -67,11 +67,11 @@ class Housekeeping:
             self._empty_wal()
             self._role.give_up()
 
-    def _thin_out(self, seats: Collection[Seat]) -> None:
+    def _thin_out(self, seats: Iterable[Seat]) -> None:
         """Keep the output of our own running jobs from filling the disk."""
         for seat in seats:
-            if seat.job is not None and seat.job.token is not None:
-                thin_out(self._side / "logs" / seat.job.token)
+            if seat.jobs:
+                thin_out(self._side / "logs" / seat.name)
 
     def _settle_lost(self, own: Collection[str], monotonic: float) -> None:
         workers = {worker.name: worker for worker in self._store.workers.all()}
@@ -83,24 +83,24 @@ class Housekeeping:
                 self._settle(job, worker)
 
     def _settle(self, job: Job, worker: WorkerRow | None) -> None:
-        output = collect_file(self._side / "logs" / (job.token or ""))
         was_stopping = worker is not None and worker.stopping_at is not None
         ending = verdict.NEVER_BEGAN
         if self._recovery.was_begun(job):
+            output = self._recovery.output_of(job)
             ending = verdict.of_lost(was_stopping=was_stopping, output=output)
         pid = None if worker is None else worker.pid
-        with self._store.group():
-            becomes = end_attempt(self._store, job, ending, pid=pid, world=self._world)
+        [becomes] = end_attempts(self._store, [(job, ending, pid)], self._world)
         if becomes is not None:
             self._log.say(
                 f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
             )
         self._recovery.forget(job)
 
-    def _strike_off_dead(self, own: Collection[str]) -> None:
+    def _strike_off_dead(self, own: set[str]) -> None:
+        busy = {job.worker for job in self._store.endings.running()}  # their locks tell what they began
         for worker in self._store.workers.all():
             lock = self._side / "locks" / worker.name
-            if worker.name not in own and not locks.is_held(lock):
+            if worker.name not in own | busy and not locks.is_held(lock):
                 self._store.workers.leave(worker.name)
                 lock.unlink(missing_ok=True)
                 (self._side / "logs" / worker.name).unlink(missing_ok=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from jobrun.dispatcher.seat import Seat
@@ -33,15 +32,13 @@ class Limits:
         until = self._world.monotonic() + wait_s
         self._drain_until = until if self._drain_until is None else min(self._drain_until, until)
 
-    def cancel(self, seats: Collection[Seat], orders: Mapping[str | None, datetime]) -> None:
+    def cancel(self, seats: Iterable[Seat], orders: Mapping[str | None, datetime]) -> None:
         """Tell those to end whose end a person asked for."""
         for seat in seats:
-            token = None if seat.job is None else seat.job.token
-            if seat.job is not None and token in orders and seat.why is None:
-                seat.job = replace(seat.job, cancel_at=orders[token])
+            if seat.first is not None and seat.first.token in orders:
                 self._stop(seat, Why.CANCELLED)
 
-    def enforce(self, seats: Collection[Seat]) -> None:
+    def enforce(self, seats: Iterable[Seat]) -> None:
         """Tell and kill whatever is over its time."""
         monotonic = self._world.monotonic()
         for seat in seats:
@@ -54,21 +51,22 @@ class Limits:
                 seat.is_doomed = True
                 self._control.send(Kill(name=seat.name))
 
-    def due(self, seats: Collection[Seat]) -> list[float]:
+    def due(self, seats: Iterable[Seat]) -> list[float]:
         """Return the monotonic instants at which `enforce` has something to do."""
         instants = [at for seat in seats if (at := seat.next_at()) is not None]
-        if self._drain_until is not None and any(seat.job and seat.why is None for seat in seats):
+        if self._drain_until is not None and any(seat.jobs and seat.why is None for seat in seats):
             instants.append(self._drain_until)
         return instants
 
     def _stop(self, seat: Seat, why: Why) -> None:
         if not seat.stop(why, grace_s=self._grace_s, monotonic=self._world.monotonic()):
             return
-        assert seat.job is not None
-        assert seat.job.token is not None
+        job = seat.first
+        assert job is not None
+        assert job.token is not None
         try:
-            seat.channel.send(Stop(token=seat.job.token, why=why))
+            seat.channel.send(Stop(token=job.token, why=why))
         except OSError:
             return  # its worker is dying
-        if seat.job.kind is Kind.CALL:
+        if job.kind is Kind.CALL:
             self._control.send(Nudge(name=seat.name))

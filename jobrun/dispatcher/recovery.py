@@ -13,8 +13,9 @@ from pathlib import Path
 
 from jobrun import locks, procs
 from jobrun.locks.records import read_record
-from jobrun.model import Job, WorkerRow
+from jobrun.model import Job, Output, WorkerRow
 from jobrun.run.mark import mark
+from jobrun.run.output import collect_file
 
 GRACE_S = 10.0  # between TERM and KILL for what a dead group left behind
 
@@ -25,6 +26,7 @@ class Recovery:
     def __init__(self, side: Path) -> None:
         self._locks = side / "locks"
         self._logs = side / "logs"
+        self._boot = procs.boot_id()
         self._kill_at: dict[str, float] = {}  # token -> monotonic seconds
 
     def proven_dead(self, job: Job, worker: WorkerRow | None, *, monotonic: float) -> bool:
@@ -44,16 +46,20 @@ class Recovery:
     def was_begun(self, job: Job) -> bool:
         """Say whether the attempt was begun, as far as its worker's lock file tells."""
         record = read_record(self._locks / (job.worker or ""))
-        return record is None or record.token == job.token
+        return record is None or record.boot != self._boot or job.token in record.begun
+
+    def output_of(self, job: Job) -> Output:
+        """Return what a lost attempt has printed, if it was the last one of its worker."""
+        record = read_record(self._locks / (job.worker or ""))
+        if record is None or record.token != job.token:
+            return Output()
+        return collect_file(self._logs / (job.worker or ""))
 
     def forget(self, job: Job) -> None:
         """Remove what a settled attempt leaves in the side folder."""
         assert job.token is not None
-        assert job.worker is not None
         self._kill_at.pop(job.token, None)
-        for name in (job.token, job.worker):
-            (self._locks / name).unlink(missing_ok=True)
-            (self._logs / name).unlink(missing_ok=True)
+        (self._locks / job.token).unlink(missing_ok=True)
 
     def _left_of_worker(self, job: Job, worker: WorkerRow | None) -> set[int] | None:
         """Return what still holds the lock of a dead worker; None while worker or supervisor live."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobrun.model import Job, Kind
@@ -10,38 +11,54 @@ from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Why
 
 COMMAND_MARGIN_S = 5.0  # a worker ends its command's tree itself; this much later we end the worker
+HOLD_S = 0.02  # for no longer may a job hold back those behind it
 
 
 @dataclass(slots=True, kw_only=True)
 class Seat:
-    """A worker, the job it runs, and how far the end of that job has got. Times are monotonic seconds."""
+    """A worker, the jobs it holds, and how far the end of the first has got. Times are monotonic seconds."""
 
     name: str
     number: int
     pid: int
     channel: Channel
-    job: Job | None = None
+    orders: Channel  # into which its orders are put
+    unread: Channel  # out of which it takes them; what it has not begun, we take back there
+    jobs: dict[str, Job] = field(default_factory=dict)  # by token: the first runs, or is about to
     is_greeted: bool = False  # it has answered this dispatcher, so we know what it does
-    due_at: float | None = None  # the job's time limit, or its deadline
+    since: float = 0.0  # when the first became the first
+    due_at: float | None = None  # its time limit, or its deadline
     due_for: Why = Why.TIMEOUT  # which of the two
     why: Why | None = None  # it was told to end
     kill_at: float | None = None
+    is_stuck: bool = False  # the first takes long: nothing is put behind it
     is_doomed: bool = False  # its kill was asked for; it gets no further job
 
     @property
-    def is_free(self) -> bool:
-        return self.can_take(is_done=self.job is None)
+    def first(self) -> Job | None:
+        """The job that runs, as far as we know."""
+        return next(iter(self.jobs.values()), None)
 
-    def can_take(self, *, is_done: bool) -> bool:
-        """Say whether this worker may get a job, given that its own is done or that it has none."""
-        return (is_done or self.job is None) and self.is_greeted and not self.is_doomed
+    @property
+    def is_open(self) -> bool:
+        """Say whether this worker may get a job at all."""
+        return self.is_greeted and not self.is_doomed
 
-    def runs(self, token: str) -> bool:
-        return self.job is not None and self.job.token == token
+    def reserve(self) -> list[str]:
+        """Return the tokens of the jobs behind the first one."""
+        return list(self.jobs)[1:]
+
+    def take(self, job: Job, *, now: datetime, monotonic: float) -> None:
+        """Take a job, the first one or into reserve."""
+        assert job.token is not None
+        self.jobs[job.token] = job
+        if len(self.jobs) == 1:
+            self.begin(job, now=now, monotonic=monotonic)
 
     def begin(self, job: Job, *, now: datetime, monotonic: float, used_s: float = 0.0) -> None:
-        """Take a job; `used_s` of its time are over already when a new dispatcher finds it running."""
-        self.job = job
+        """Let a job be the first; `used_s` of its time are over when a new dispatcher finds it running."""
+        self.since = monotonic - used_s
+        self.is_stuck = False
         self.why = None
         self.kill_at = None
         self.due_at, self.due_for = None, Why.TIMEOUT
@@ -52,22 +69,37 @@ class Seat:
             if self.due_at is None or deadline <= self.due_at:
                 self.due_at, self.due_for = deadline, Why.DEADLINE
 
-    def end(self) -> None:
-        """Be rid of the job."""
-        self.job = None
-        self.due_at = None
-        self.kill_at = None
+    def drop(self, tokens: Collection[str], *, now: datetime, monotonic: float) -> None:
+        """Be rid of jobs, in whatever order they stand here."""
+        was_first = self.first
+        for token in tokens:
+            self.jobs.pop(token, None)
+        first = self.first
+        if first is None:
+            self.due_at = None
+            self.kill_at = None
+        elif first is not was_first:
+            self.begin(first, now=now, monotonic=monotonic)
+
+    def close(self) -> None:
+        for end in (self.channel, self.orders, self.unread):
+            end.close()
 
     def stop(self, why: Why, *, grace_s: float, monotonic: float) -> bool:
-        """Note that the job is told to end; False if it was told before, or there is none."""
-        if self.job is None or self.why is not None:
+        """Note that the first job is told to end; False if it was told before, or there is none."""
+        if self.first is None or self.why is not None:
             return False
         self.why = why
         self.due_at = None
-        margin_s = 0.0 if self.job.kind is Kind.CALL else COMMAND_MARGIN_S
+        margin_s = 0.0 if self.first.kind is Kind.CALL else COMMAND_MARGIN_S
         self.kill_at = monotonic + grace_s + margin_s
         return True
 
+    def is_held_up(self, monotonic: float) -> bool:
+        """Say whether the jobs behind the first one have waited long enough."""
+        return len(self.jobs) > 1 and monotonic - self.since >= HOLD_S
+
     def next_at(self) -> float | None:
         """Return when something falls due here."""
-        return min((at for at in (self.due_at, self.kill_at) if at is not None), default=None)
+        hold_until = self.since + HOLD_S if len(self.jobs) > 1 else None
+        return min((at for at in (self.due_at, self.kill_at, hold_until) if at is not None), default=None)

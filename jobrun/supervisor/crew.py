@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jobrun import locks, procs
 from jobrun.locks.records import read_record
@@ -22,16 +23,35 @@ from jobrun.wire.messages import Gone, Hired
 SWEEP_GRACE_S = 2.0  # between TERM and KILL for what a dead worker left behind
 TELL_AGAIN_S = 1.0
 
+Work = Callable[[str, int, Channel, Channel], int]  # name, lock, channel, orders -> exit code
+
+
+class Ends(NamedTuple):
+    """What a dispatcher is given of a worker: its end of the channel, and both of that for orders."""
+
+    channel: socket.socket
+    orders: socket.socket
+    unread: socket.socket  # which the worker has, too
+
+    def let_go_of(self) -> None:
+        """Close, in the worker, what is not its own."""
+        self.channel.close()
+        self.orders.close()
+
+    def close(self) -> None:
+        for end in self:
+            end.close()
+
 
 @dataclass(slots=True, kw_only=True)
 class Slot:
-    """One forked worker. It holds our copies of its lock and of the dispatcher's end of its socket."""
+    """One forked worker. It holds our copies of its lock and of what a dispatcher needs to reach it."""
 
     name: str
     number: int
     pid: int
     lock: int
-    end: socket.socket
+    ends: Ends
     started_at: float  # wall clock, seconds
     oom_kills: int | None
     is_doomed: bool = False  # killed on request: what it leaves is killed without grace
@@ -42,14 +62,16 @@ class Slot:
 
     def close(self) -> None:
         os.close(self.lock)
-        self.end.close()
+        self.ends.close()
 
 
 class Crew:
     """All workers of a group, the ended ones until the dispatcher has noted their end."""
 
-    def __init__(self, side: Path, kin: Kin, fork: Callable[[Callable[[], int], socket.socket], int]) -> None:
-        """`fork(main, not_for_it)` starts a child that runs `main` with one socket closed."""
+    def __init__(
+        self, side: Path, kin: Kin, fork: Callable[[Callable[[], int], Callable[[], None]], int]
+    ) -> None:
+        """`fork(main, let_go)` starts a child that runs `main` after `let_go`."""
         self.by_number: dict[int, Slot] = {}
         self.ended: list[Slot] = []
         self._side = side
@@ -57,8 +79,8 @@ class Crew:
         self._fork = fork
         self._kill_at: float | None = None
 
-    def hire(self, number: int, work: Callable[[str, int, Channel], int]) -> Slot:
-        """Fork a worker that runs `work(name, lock, channel)`, its lock taken before the fork.
+    def hire(self, number: int, work: Work) -> Slot:
+        """Fork a worker that runs `work(name, lock, channel, orders)`, its lock taken before the fork.
 
         Raises OSError, leaving nothing behind, when there is no room for a process or a descriptor.
         """
@@ -66,11 +88,14 @@ class Crew:
         lock = locks.take(self._side / "locks" / name)
         assert lock is not None, "a name is used once"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        channel = Channel(theirs, self._side / "spool")
+        puts, takes = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ends = Ends(ours, puts, takes)
+        spool = self._side / "spool"
+        channels = Channel(theirs, spool), Channel(takes, spool)
         try:
-            pid = self._fork(lambda: work(name, lock, channel), ours)
+            pid = self._fork(lambda: work(name, lock, *channels), ends.let_go_of)
         except OSError:
-            ours.close()
+            ends.close()
             os.close(lock)
             (self._side / "locks" / name).unlink(missing_ok=True)
             raise
@@ -81,7 +106,7 @@ class Crew:
             number=number,
             pid=pid,
             lock=lock,
-            end=ours,
+            ends=ends,
             started_at=time.time(),
             oom_kills=procs.oom_kills(),
         )
@@ -106,7 +131,7 @@ class Crew:
         slot.gone = Gone(
             name=slot.name,
             status=status,
-            last_token=None if record is None else record.token,
+            begun=[] if record is None else list(record.begun),
             cpu_s=max(usage.ru_utime + usage.ru_stime - before_s, 0.0),
             peak_rss=usage.ru_maxrss * 1024,
             out_of_memory=_rose(slot.oom_kills, procs.oom_kills()),
@@ -153,10 +178,10 @@ class Crew:
         """Give up what we kept of a worker whose end is committed."""
         for slot in [slot for slot in self.ended if slot.name == name]:
             self.ended.remove(slot)
-            token = slot.gone.last_token if slot.gone is not None else None
-            for left in filter(None, (name, token)):
+            begun = slot.gone.begun if slot.gone is not None else []
+            for left in (name, *begun[-1:]):
                 (self._side / "locks" / left).unlink(missing_ok=True)
-                (self._side / "logs" / left).unlink(missing_ok=True)
+            (self._side / "logs" / name).unlink(missing_ok=True)
             slot.close()
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,7 +23,6 @@ from jobrun.supervisor.roles import Roles
 from jobrun.supervisor.settings import Settings
 from jobrun.supervisor.stacks import print_all_stacks
 from jobrun.supervisor.terminal import Terminal
-from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Reload, Shutdown
 
 SWEEP_EVERY_S = 0.02
@@ -127,7 +125,9 @@ class House:
         for slot in self._crew.all():
             if not slot.is_introduced and self._desk.control is not None:
                 with contextlib.suppress(OSError):
-                    self._desk.control.send(introduction(slot), descriptor=slot.end.fileno())
+                    self._desk.control.send(
+                        introduction(slot), descriptors=[end.fileno() for end in slot.ends]
+                    )
                     slot.is_introduced = True
 
     def _keep_workers(self) -> None:
@@ -270,19 +270,19 @@ class House:
             self._pauses.forgive(slot.number - 1)
             return
         pause_s = self._pauses.ended(slot.number - 1)
-        if slot.gone is not None and slot.gone.last_token is not None:
+        if slot.gone is not None and slot.gone.begun:
             self._pauses.forgive(slot.number - 1)  # a job did it; it is stopped after three times
             pause_s = 0.0
         self._log.say(f"worker {slot.number} ({slot.name}) {_in_words(code)}; replaced in {pause_s:g} s")
 
-    def _fork(self, main: Callable[[], int], not_for_it: Channel | socket.socket) -> int:
-        return fork(main, let_go=lambda: self._let_go(not_for_it), stacks_fd=self._log.fd)
+    def _fork(self, main: Callable[[], int], let_go: Callable[[], None]) -> int:
+        return fork(main, let_go=lambda: self._let_go(let_go), stacks_fd=self._log.fd)
 
-    def _let_go(self, not_for_it: Channel | socket.socket) -> None:
+    def _let_go(self, of_our_own: Callable[[], None]) -> None:
         """Close in a child what belongs to its siblings: their locks must not outlive them."""
-        not_for_it.close()
+        of_our_own()
         for office in self._offices:
-            if office.control is not None and office.control is not not_for_it:
+            if office.control is not None:
                 office.control.close()
         for slot in self._crew.all():
             slot.close()

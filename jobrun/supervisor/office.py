@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from jobrun.wire.messages import Message
 
 LONGEST_PAUSE_S = 1.0  # no time limit holds without a dispatcher, and no tick is served without a scheduler
 
-Fork = Callable[[Callable[[], int], Channel | socket.socket], int]
+Fork = Callable[[Callable[[], int], Callable[[], None]], int]
 Main = Callable[[Channel, int], int]  # control, generation -> exit code
 
 
@@ -21,7 +20,7 @@ class Office:
     """One such post, whoever holds it now."""
 
     def __init__(self, name: str, spool: Path, fork: Fork) -> None:
-        """`fork(main, not_for_it)` starts a child that runs `main` with one channel closed."""
+        """`fork(main, let_go)` starts a child that runs `main` after `let_go`."""
         self.name = name
         self.pid = 0  # of who holds it; 0: nobody
         self.generation = 0  # counts those who held it
@@ -36,7 +35,7 @@ class Office:
         self.generation += 1
         ours, theirs = pair(self._spool)
         try:
-            self.pid = self._fork(lambda: main(theirs, self.generation), ours)
+            self.pid = self._fork(lambda: main(theirs, self.generation), ours.close)
         except OSError:
             ours.close()
             raise

@@ -32,11 +32,12 @@ class Roles:
         )
         return dispatcher.run(settings, control, World())
 
-    def worker(self, name: str, lock: int, channel: Channel) -> int:
+    def worker(self, name: str, lock: int, channel: Channel, orders: Channel) -> int:
         post = worker.Post(
             name=name,
             job_file=self._settings.path,
             channel=channel,
+            orders=orders,
             lock=lock,
             import_paths=self._import_paths,
         )

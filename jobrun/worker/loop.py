@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import select
 import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from jobrun import locks, procs
-from jobrun.errors import JobrunError, NotDone
-from jobrun.locks.records import Record, write_record
+from jobrun.locks.records import Recorder
 from jobrun.log import Log
 from jobrun.model import Added, Ending, Kind, NewJob
 from jobrun.paths import side_dir
-from jobrun.run import context, surroundings, tidy
+from jobrun.run import context, tidy
 from jobrun.run.call import Caller
 from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
 from jobrun.run.leftovers import end_leftovers
+from jobrun.run.surroundings import Surroundings
 from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
 from jobrun.wire.channel import Channel, Unreadable
-from jobrun.wire.messages import Answer, Ask, Ended, Greeting, Hello, Leave, Message, Run, Settled, Stop, Why
+from jobrun.wire.messages import Ended, Greeting, Hello, Leave, Message, Run, Settled, Why
 from jobrun.worker import usage
+from jobrun.worker.mailbox import RETRY_S, Mailbox
 from jobrun.worker.stage import Stage
 
-RETRY_S = 0.1  # while the socket is full because no dispatcher reads
-ANSWER_S = 5.0  # for a new dispatcher to answer what was asked of the old one
+COUNT_S = 1.0  # between counts of the kills for want of memory
+MOST_IN_A_ROW = 16
 BEAT_S = 5.0  # between beats while idle or while a command runs
 
 
@@ -45,6 +45,7 @@ class Post:
     name: str
     job_file: Path
     channel: Channel
+    orders: Channel
     lock: int  # descriptor of its lock, held together with the supervisor
     import_paths: tuple[str, ...]
 
@@ -60,23 +61,29 @@ class Worker:
     def __init__(self, post: Post) -> None:
         self._post = post
         self._side = side_dir(post.job_file)
+        self._locks = self._side / "locks"
         self._log = Log(post.name, os.dup(2))
-        self._inbox: deque[Message] = deque()
+        self._mail = Mailbox(post.channel, self._log)
         self._unsettled: dict[str, Ended] = {}
-        self._numbers = itertools.count(1)
-        self._reading = threading.Lock()  # held by who reads the socket during a call
-        self._asker: str | None = None  # the attempt that may ask: the one whose function runs
         self._token: str | None = None
+        self._task = ""  # that ran last
+        self._in_a_row = 0  # how many orders may still be taken without a look at the channel
         self._leaving = False
         self._greeting = Greeting(generation=0)
         self._nudged = False
         self._caller = Caller(on_enter=self._look_for_stop)
         self._stage = Stage(self._side / "logs", post.name)
-        self._ticks = procs.start_ticks(os.getpid()) or 0
+        self._meter = usage.Meter()
+        self._boot = procs.boot_id()
+        self._poll = select.poll()
+        self._beat_at = 0.0
+        self._counted: int | None = None
+        self._counted_at = -COUNT_S
 
     def run(self) -> None:
         self._prepare()
         self._baseline = tidy.baseline()
+        self._surroundings = Surroundings(self._post.job_file)
         while not self._leaving or self._unsettled:
             try:
                 self._handle(self._next())
@@ -95,27 +102,34 @@ class Worker:
         print_stacks_on_quit(self._log.fd)
         default_in_forks()
         sys.path.extend(path for path in self._post.import_paths if path not in sys.path)
-        write_record(self._post.lock, Record(pid=os.getpid(), ticks=self._ticks))
+        ticks = procs.start_ticks(os.getpid()) or 0
+        self._record = Recorder(self._post.lock, pid=os.getpid(), ticks=ticks, boot=self._boot)
+        for channel in (self._post.channel, self._post.orders):
+            self._poll.register(channel.fileno(), select.POLLIN)
 
     def _next(self) -> Message:
         """Return the next message; beat while there is none."""
-        poll = select.poll()
-        poll.register(self._post.channel.fileno(), select.POLLIN)
-        while True:
-            if self._inbox:
-                return self._inbox.popleft()
-            if (message := self._post.channel.receive()) is not None:
-                return message
-            self._beat()
+        # While orders lie ready, what else may have come waits a little: it costs a call to look.
+        if self._in_a_row and not self._mail.inbox and (order := self._post.orders.receive()) is not None:
+            self._in_a_row -= 1
+            return order
+        self._in_a_row = MOST_IN_A_ROW
+        ends = {end.fileno(): end for end in (self._post.channel, self._post.orders)}
+        while not self._mail.inbox:
             is_all_sent = self._post.channel.flush()
-            poll.poll((BEAT_S if is_all_sent else RETRY_S) * 1000)
+            for fd, _ in self._poll.poll((BEAT_S if is_all_sent else RETRY_S) * 1000):
+                if (message := ends[fd].receive()) is not None:
+                    return message
+            self._beat()
+        return self._mail.inbox.popleft()
 
     def _handle(self, message: Message) -> None:
         match message:
             case Run():
                 self._run(message)
             case Settled():
-                self._unsettled.pop(message.token, None)
+                for token in message.tokens:
+                    self._unsettled.pop(token, None)
             case Greeting():
                 self._greet(message)
             case Leave():
@@ -126,7 +140,9 @@ class Worker:
     def _greet(self, greeting: Greeting) -> None:
         """Tell a new dispatcher what it may not know yet."""
         self._greeting = greeting
-        self._post.channel.send(Hello(generation=greeting.generation, unsettled=list(self._unsettled)))
+        self._post.channel.send(
+            Hello(generation=greeting.generation, unsettled=list(self._unsettled), running=self._token)
+        )
         for ended in self._unsettled.values():
             self._post.channel.send(ended)
 
@@ -134,32 +150,35 @@ class Worker:
         if order.token in self._unsettled:
             return  # a new dispatcher did not know yet that it has ended
         self._token = order.token
-        self._stage.open_for(order.token, discards=order.terms.discards_output)
-        cpu_s = usage.cpu_s()
-        self._note_begin(order.token, cpu_s)
-        usage.forget_peak()  # a command's peak begins at ours too, since it begins as our fork
+        if order.terms.discards_output:
+            self._stage.discard()
+        facts: dict[str, Any] = {"began_at": datetime.now(UTC)}
+        began = time.monotonic()
+        self._note_begin(order.token, began)
         if order.kind is Kind.CALL:
-            ending, pid = self._call(order, cpu_s), None
+            ending, pid = self._call(order), None
+            facts["cpu_s"], facts["peak_rss"] = self._meter.end()
         else:
             ending, pid = self._command(order)
-        ended = Ended(token=order.token, ending=self._with_output(order.token, ending), pid=pid)
+        facts["took_s"] = time.monotonic() - began
+        ended = Ended(token=order.token, ending=self._told(ending, facts), pid=pid)
         self._token = None
         self._unsettled[order.token] = ended
         self._post.channel.send(ended)
 
-    def _note_begin(self, token: str, cpu_s: float) -> None:
+    def _note_begin(self, token: str, began: float) -> None:
         """Write down which attempt begins, for the day after our death."""
-        began = time.monotonic()
-        record = Record(pid=os.getpid(), ticks=self._ticks, token=token, cpu_s=cpu_s, began=began)
-        write_record(self._post.lock, record)
-        self._beat()
+        cpu_s = self._meter.begin()  # a command's peak begins at ours too, since it begins as our fork
+        self._record.note(token, cpu_s=cpu_s, began=began)
+        if began - self._beat_at >= BEAT_S:
+            self._beat()
 
-    def _with_output(self, token: str, ending: Ending) -> Ending:
-        """Add what was printed; a fault of ours must not cost the ending."""
+    def _told(self, ending: Ending, facts: dict[str, Any]) -> Ending:
+        """Add facts, and what was printed; a fault of ours must not cost the ending."""
         try:
-            return replace(ending, output=self._stage.close_for(token))
+            return replace(ending, output=self._stage.collect(), **facts)
         except OSError as error:
-            return self._last(ending, f"output not kept: {error.strerror}")
+            return replace(self._last(ending, f"output not kept: {error.strerror}"), **facts)
 
     def _last(self, ending: Ending, note: str) -> Ending:
         """Note a fault of ours with an ending, and take no further job after it."""
@@ -167,49 +186,43 @@ class Worker:
         self._leaving = True
         return replace(ending, note="; ".join(filter(None, [ending.note, note])))
 
-    def _call(self, order: Run, cpu_s: float) -> Ending:
+    def _call(self, order: Run) -> Ending:
         context.enter(self._context(order))
-        self._asker = order.token
-        ending = surroundings.enter(order, self._post.job_file) or self._caller.run(order)
-        self._end_asking()
+        self._mail.begin_asking(order.token)
+        if order.task != self._task:
+            tidy.put_back_limits(self._baseline)
+            self._task = order.task
+        ending = self._surroundings.enter(order) or self._caller.run(order)
+        self._mail.end_asking()
+        self._surroundings.leave()
         tidy.put_back(self._baseline)
-        left = end_leftovers(self._side / "locks", LEFTOVER_GRACE_S)
-        note = "; ".join(filter(None, [ending.note, left_behind(left)]))
-        return replace(ending, note=note or None, cpu_s=usage.cpu_s() - cpu_s, peak_rss=usage.peak())
+        if left := end_leftovers(self._locks, LEFTOVER_GRACE_S):
+            ending = replace(ending, note="; ".join(filter(None, [ending.note, left_behind(left)])))
+        return ending
 
     def _command(self, order: Run) -> tuple[Ending, int | None]:
         place = Place(
             job_file=self._post.job_file,
-            attempt_lock=self._side / "locks" / order.token,
+            attempt_lock=self._locks / order.token,
             output=self._stage.fd,
+            boot=self._boot,
+            oom_kills=self._oom_kills(),
         )
         return Command(order, place).run(self._listen)
 
+    def _oom_kills(self) -> int | None:
+        """Return how many kills for want of memory there had been about now; counting them takes a while."""
+        now = time.monotonic()
+        if now - self._counted_at >= COUNT_S:
+            self._counted, self._counted_at = procs.oom_kills(), now
+        return self._counted
+
     def _listen(self, poll: select.poll, timeout_s: float | None) -> Why | None:
         """Wait for the command and the dispatcher; return why the command is to be stopped, if it is."""
-        with contextlib.suppress(OSError):
-            poll.register(self._post.channel.fileno(), select.POLLIN)
+        self._mail.watch(poll)
         poll.poll(min(timeout_s if timeout_s is not None else BEAT_S, BEAT_S) * 1000)
         self._beat()
-        self._take_in()
-        return self._stop_ordered()
-
-    def _take_in(self) -> None:
-        try:
-            while (message := self._post.channel.receive()) is not None:
-                self._inbox.append(message)
-        except Unreadable as error:
-            self._log.say(str(error))
-        except (EOFError, OSError):
-            os._exit(1)  # orphaned: what runs here is ended by the next recovery
-
-    def _stop_ordered(self) -> Why | None:
-        for message in list(self._inbox):
-            if isinstance(message, Stop):
-                self._inbox.remove(message)
-                if message.token == self._token:
-                    return message.why
-        return None
+        return self._attend()
 
     def _on_nudge(self, _signum: int, _frame: FrameType | None) -> None:
         self._nudged = True
@@ -218,15 +231,21 @@ class Worker:
 
     def _look_for_stop(self) -> None:
         """Stop the running call if that was ordered; raises in it. Who reads an answer has us look later."""
-        while self._nudged and self._reading.acquire(blocking=False):
+        while self._nudged and self._mail.reading.acquire(blocking=False):
             try:
                 self._nudged = False
-                self._take_in()
-                why = self._stop_ordered()
+                why = self._attend()
             finally:
-                self._reading.release()
+                self._mail.reading.release()
             if why is not None:
                 self._caller.stop(why)
+
+    def _attend(self) -> Why | None:
+        """Look at the mail while a job runs; return why that is to be stopped, if it is."""
+        self._mail.take_in()
+        if (greeting := self._mail.take_greeting()) is not None:
+            self._greet(greeting)
+        return self._mail.take_stop(self._token)
 
     def _context(self, order: Run) -> context.Context:
         return context.Context(
@@ -241,49 +260,12 @@ class Worker:
         )
 
     def _ask(self, token: str, jobs: Sequence[NewJob]) -> list[Added]:
-        """Have jobs added by the dispatcher: one writer, and no connection in this process.
-
-        Raises `NotDone` in a thread whose call has ended.
-        """
         try:
-            with self._reading:
-                answer = self._answer(token, jobs)
+            return self._mail.ask(token, jobs)
         finally:
             if self._nudged:
                 signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
-        if answer.error is not None:
-            raise JobrunError(answer.error)
-        return answer.added
-
-    def _answer(self, token: str, jobs: Sequence[NewJob]) -> Answer:
-        if self._asker != token:
-            raise NotDone("a job that has ended cannot enqueue")
-        number = next(self._numbers)
-        self._post.channel.send(Ask(number=number, jobs=list(jobs)))
-        poll = select.poll()
-        poll.register(self._post.channel.fileno(), select.POLLIN)
-        end: float | None = None
-        while end is None or time.monotonic() < end:
-            message = self._post.channel.receive()
-            if isinstance(message, Answer) and message.number == number:
-                return message
-            if message is not None:
-                self._inbox.append(message)
-            elif self._asker != token:
-                raise NotDone("the job ended meanwhile; look whether the jobs were added")
-            else:
-                self._post.channel.flush()
-                poll.poll(RETRY_S * 1000)
-            if isinstance(message, Greeting):
-                # A new dispatcher: it answers if our question still lay in the socket, else nobody will.
-                end = time.monotonic() + ANSWER_S
-        raise JobrunError("the dispatcher was replaced meanwhile; look whether the jobs were added")
-
-    def _end_asking(self) -> None:
-        """From now on only this thread reads, whatever threads the call has left."""
-        self._asker = None
-        with self._reading:
-            pass  # who asks now sees that within RETRY_S
 
     def _beat(self) -> None:
-        locks.beat(self._side / "locks" / self._post.name)
+        self._beat_at = time.monotonic()
+        locks.beat(self._locks / self._post.name)

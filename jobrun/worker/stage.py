@@ -1,4 +1,4 @@
-"""The descriptors and streams a call sees: input from nowhere, output into the attempt's file."""
+"""The descriptors and streams a call sees: input from nowhere, output into the worker's file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ class Stage:
 
     def __init__(self, logs: Path, worker: str) -> None:
         """Point 0 at nothing, and 1 and 2 at this worker's output file."""
-        self._logs = logs
         self._path = logs / worker
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.fd = output.open_output(self._path)
@@ -26,23 +25,17 @@ class Stage:
         self._streams = _new_streams()
         self._restore_streams()
 
-    def open_for(self, token: str, *, discards: bool = False) -> None:
-        """Make the file findable under the name of the attempt, so that its output can be followed.
+    def discard(self) -> None:
+        """Let what the next attempt prints go nowhere."""
+        os.dup2(self._null, 1)
+        os.dup2(self._null, 2)
 
-        What an attempt prints that `discards` its output goes nowhere.
-        """
-        os.link(self._path, self._logs / token)
-        if discards:
-            os.dup2(self._null, 1)
-            os.dup2(self._null, 2)
-
-    def close_for(self, token: str) -> Output:
+    def collect(self) -> Output:
         """Return what the attempt printed; what follows it live keeps the old file to read to its end."""
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # whatever a task put there
                 stream.flush()
         printed = output.collect(self.fd)
-        (self._logs / token).unlink(missing_ok=True)
         self._restore()
         if printed.size:
             self.renew()
@@ -58,9 +51,8 @@ class Stage:
 
     def _restore(self) -> None:
         """Undo what a task did to descriptors 0 to 2."""
-        wanted = ((0, self._null), (1, self.fd), (2, self.fd))
         try:
-            is_untouched = all(os.path.sameopenfile(fd, ours) for fd, ours in wanted)
+            is_untouched = [_identity(fd) for fd in (0, 1, 2)] == self._in_place
         except OSError:
             is_untouched = False
         if not is_untouched:
@@ -76,6 +68,12 @@ class Stage:
         os.dup2(self._null, 0)
         os.dup2(self.fd, 1)
         os.dup2(self.fd, 2)
+        self._in_place = [_identity(fd) for fd in (0, 1, 2)]
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
 
 
 def _new_streams() -> tuple[TextIO, TextIO, TextIO]:

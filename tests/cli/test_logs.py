@@ -14,6 +14,7 @@ from jobrun.actions import output
 from jobrun.model import Job, Outcome, Output, State
 from jobrun.paths import side_dir
 from jobrun.store import Store
+from tests.lockfiles import write_record
 
 Make = Callable[..., Job]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,7 +26,12 @@ def printed(data: bytes) -> dict[str, Output]:
 
 def live_file(store: Store, job: Job) -> Path:
     assert job.token is not None
-    return side_dir(store.path) / "logs" / job.token
+    assert job.worker is not None
+    side = side_dir(store.path)
+    fd = os.open(side / "locks" / job.worker, os.O_RDWR | os.O_CREAT)
+    write_record(fd, job.token)
+    os.close(fd)
+    return side / "logs" / job.worker
 
 
 @contextmanager

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -18,9 +18,11 @@ from jobrun.log import Log
 from jobrun.model import Ending, Job, Kind, NewJob, Outcome, State
 from jobrun.paths import side_dir
 from jobrun.store import Store, open_store
+from jobrun.supervisor.crew import Ends
 from jobrun.units import from_ms
 from jobrun.wire.channel import Channel, pair
 from jobrun.wire.messages import Ended, Gone, Greeting, Hello, Hired, Message, Run, Shutdown
+from jobrun.wire.packing import pack
 
 START = from_ms(1_800_000_000_000)
 
@@ -40,13 +42,27 @@ class FakeWorker:
 
     name: str
     channel: Channel
-    end: socket.socket  # the supervisor's copy of the dispatcher's end
+    taken: Channel  # the end out of which it takes its orders
+    ends: Ends  # the supervisor's copies of what the dispatcher has
 
     def heard(self) -> list[Message]:
         return heard(self.channel)
 
     def orders(self) -> list[Run]:
-        return [message for message in self.heard() if isinstance(message, Run)]
+        return [message for message in heard(self.taken) if isinstance(message, Run)]
+
+    def read(self) -> Run:
+        """Take the next order, as a worker does when it is free."""
+        order = self.taken.receive()
+        assert isinstance(order, Run)
+        return order
+
+    def peek(self) -> list[Run]:
+        """Return the orders that nobody has taken yet; they stay where they are."""
+        orders = self.orders()
+        for order in orders:
+            self.ends.orders.send(pack(order))
+        return orders
 
     def say(self, message: Message) -> None:
         self.channel.send(message)
@@ -104,9 +120,11 @@ class Scene:
     def hire(self, name: str = "w1", *, is_greeted: bool = True) -> FakeWorker:
         """Fork a worker, as it were; it has answered the greeting unless told otherwise."""
         end, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        worker = FakeWorker(name, Channel(own, side_dir(self.path) / "spool"), end)
-        self._closers.callback(worker.channel.close)
-        self._closers.callback(end.close)
+        puts, takes = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        spool = side_dir(self.path) / "spool"
+        worker = FakeWorker(name, Channel(own, spool), Channel(takes, spool), Ends(end, puts, takes))
+        for each in (worker.channel, worker.ends):
+            self._closers.callback(each.close)
         self.workers.append(worker)
         self._introduce(worker)
         if is_greeted:
@@ -119,13 +137,13 @@ class Scene:
         [greeting] = [message for message in worker.heard() if isinstance(message, Greeting)]
         worker.say(Hello(generation=greeting.generation, unsettled=list(unsettled)))
 
-    def bury(self, worker: FakeWorker, *, last_token: str | None, status: int = 9) -> None:
+    def bury(self, worker: FakeWorker, *, begun: Sequence[str], status: int = 9) -> None:
         """Tell that a worker was reaped."""
         self.boss.send(
             Gone(
                 name=worker.name,
                 status=status,
-                last_token=last_token,
+                begun=list(begun),
                 cpu_s=1.5,
                 peak_rss=4096,
                 out_of_memory=False,
@@ -164,13 +182,13 @@ class Scene:
 
     def _introduce(self, worker: FakeWorker) -> None:
         hired = Hired(name=worker.name, number=len(self.workers), pid=4711, started_at=0)
-        self.boss.send(hired, descriptor=worker.end.fileno())
+        self.boss.send(hired, descriptors=[end.fileno() for end in worker.ends])
 
 
 def kill(desk: Desk) -> None:
     """Take away what the kernel would take from a killed dispatcher."""
-    for seat in desk._seats.values():
-        seat.channel.close()
+    for seat in desk._seats:
+        seat.close()
     desk._bell.close()
     desk._housekeeping._role.give_up()
 

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from jobrun import locks
-from jobrun.locks.records import Record, write_record
 from jobrun.store.opening import make_side_folders
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
 from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.pauses import FIRST_PAUSE_S, LONGEST_PAUSE_S, QUICK_DEATH_S, Pauses
+from tests.lockfiles import write_record
 
 USAGE = resource.getrusage(resource.RUSAGE_SELF)
 
@@ -86,14 +86,14 @@ def side(tmp_path: Path) -> Path:
 @pytest.fixture
 def crew(side: Path, clock: SimpleNamespace) -> Iterator[Crew]:
     assert clock
-    crew = Crew(side, Kin(), lambda _main, _not_for_it: 4711)
+    crew = Crew(side, Kin(), lambda _main, _let_go: 4711)
     yield crew
     for slot in crew.all():
         slot.close()
 
 
 def hire(crew: Crew, number: int = 1) -> Slot:
-    return crew.hire(number, lambda _name, _lock, _channel: 0)
+    return crew.hire(number, lambda _name, _lock, _channel, _orders: 0)
 
 
 def test_a_worker_holds_its_lock_from_before_its_fork_until_its_end_is_committed(
@@ -101,7 +101,7 @@ def test_a_worker_holds_its_lock_from_before_its_fork_until_its_end_is_committed
 ) -> None:
     held_at_fork: list[bool] = []
 
-    def fork(_main: object, _not_for_it: object) -> int:
+    def fork(_main: object, _let_go: object) -> int:
         held_at_fork.extend(locks.is_held(path) for path in (side / "locks").iterdir())
         return 4711
 
@@ -119,7 +119,7 @@ def test_a_worker_holds_its_lock_from_before_its_fork_until_its_end_is_committed
 
 
 def test_a_worker_that_cannot_be_forked_leaves_nothing_behind(side: Path) -> None:
-    def no_room(_main: object, _not_for_it: object) -> int:
+    def no_room(_main: object, _let_go: object) -> int:
         raise BlockingIOError(errno.EAGAIN, "no room for a process")
 
     crew = Crew(side, Kin(), no_room)
@@ -161,12 +161,12 @@ def test_a_worker_is_introduced_by_name_place_pid_and_time(crew: Crew) -> None:
 def test_a_death_tells_what_was_begun_last_and_what_it_used(crew: Crew) -> None:
     slot = hire(crew)
     used_s = USAGE.ru_utime + USAGE.ru_stime
-    write_record(slot.lock, Record(pid=4711, ticks=1, token="t", cpu_s=used_s / 2))
+    write_record(slot.lock, "s", "t", pid=4711, cpu_s=used_s / 2)
 
     crew.buried(slot, 9, USAGE)
 
     assert slot.gone is not None
-    assert (slot.gone.status, slot.gone.last_token) == (9, "t")
+    assert (slot.gone.status, slot.gone.begun) == (9, ["s", "t"])
     assert slot.gone.cpu_s == pytest.approx(used_s / 2, abs=0.001)
 
 

@@ -17,7 +17,6 @@ from jobrun import locks
 from jobrun.bell import Tone, ring
 from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
-from jobrun.locks.records import Record, write_record
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surroundings
 from jobrun.paths import side_dir
 from jobrun.procs import start_ticks
@@ -39,6 +38,8 @@ from jobrun.wire.messages import (
     Stop,
     Why,
 )
+from tests.claims import claim
+from tests.lockfiles import write_record
 from tests.loops.conftest import FakeWorker, Scene
 
 Busy = Callable[..., tuple[FakeWorker, Run, int]]
@@ -52,7 +53,12 @@ def test_a_free_worker_is_handed_what_is_due(scene: Scene) -> None:
     scene.step()
 
     [order] = worker.orders()
-    assert (order.job_id, order.attempt, order.max_attempts, order.token) == (job_id, 1, 3, "token1")
+    assert (order.job_id, order.attempt, order.max_attempts, order.token) == (
+        job_id,
+        1,
+        3,
+        f"token1-{job_id}",
+    )
     assert (order.task, order.args, order.kwargs, order.name) == ("app:work", ["a"], {"n": 1}, "name")
     assert scene.state(job_id) is State.RUNNING
 
@@ -131,9 +137,8 @@ def test_an_ending_is_settled_and_answered_and_the_next_job_follows_at_once(scen
     worker.finish(order, result="42")
     scene.step()
 
-    settled, run = worker.heard()
-    assert settled == Settled(token=order.token)
-    assert isinstance(run, Run)
+    assert worker.heard() == [Settled(tokens=[order.token])]
+    [run] = worker.orders()
     assert (scene.state(job_id), scene.job(job_id).result) == (State.SUCCEEDED, "42")
     assert run.job_id == following
 
@@ -148,7 +153,7 @@ def test_an_ending_said_again_is_answered_and_changes_nothing(scene: Scene, busy
     worker.finish(order, Outcome.ERROR)
     scene.step()
 
-    assert worker.heard() == [Settled(token=order.token)]
+    assert worker.heard() == [Settled(tokens=[order.token])]
     assert scene.job(job_id) == before
     assert len(scene.store.ledger.attempts(job_id)) == 1
 
@@ -160,7 +165,7 @@ def test_an_ending_said_twice_before_it_was_heard_counts_once(scene: Scene, busy
     worker.finish(order, Outcome.ERROR)
     scene.step()
 
-    assert worker.heard() == [Settled(token=order.token)] * 2
+    assert worker.heard() == [Settled(tokens=[order.token])]
     assert (scene.job(job_id).failures, len(scene.store.ledger.attempts(job_id))) == (1, 1)
     assert "too late" not in scene.log.read_text()
 
@@ -267,7 +272,7 @@ class TestReplaced:
         worker.finish(order, result="1")
         scene.step()
 
-        assert worker.heard() == [Settled(token=order.token)]
+        assert worker.heard() == [Settled(tokens=[order.token])]
         assert (scene.state(job_id), scene.job(job_id).attempt) == (State.SUCCEEDED, 1)
 
     def test_a_job_claimed_and_never_handed_out_is_handed_out(self, scene: Scene) -> None:
@@ -275,14 +280,14 @@ class TestReplaced:
         worker = scene.hire()
         scene.step()
         job_id = scene.add()
-        scene.store.queue.claim(["w1"], queues=[], now=scene.now(), new_token=lambda: "lost")
+        claim(scene.store, "w1", now=scene.now(), new_token=lambda: "lost")
 
         scene.open(generation=2)
         scene.greet(worker)
         scene.step()
 
         assert [(order.job_id, order.token, order.attempt) for order in worker.orders()] == [
-            (job_id, "lost", 1)
+            (job_id, f"lost-{job_id}", 1)
         ]
 
     def test_a_job_that_was_ended_meanwhile_is_not_handed_out_again(self, scene: Scene, busy: Busy) -> None:
@@ -297,9 +302,8 @@ class TestReplaced:
 
     def test_the_time_a_job_has_run_already_counts_for_its_limit(self, scene: Scene, busy: Busy) -> None:
         worker, order, _ = busy(timeout_s=60.0)
-        record = Record(pid=4711, ticks=1, token=order.token, began=scene.clock_s)
         with (side_dir(scene.path) / "locks" / worker.name).open("w+b") as lock:
-            write_record(lock.fileno(), record)
+            write_record(lock.fileno(), order.token, pid=4711, began=scene.clock_s)
         scene.clock_s += 50
 
         scene.open(generation=2)
@@ -318,7 +322,7 @@ def test_a_worker_that_dies_in_a_job_crashed_it(
         scene.open(generation=2)
         scene.step()
 
-    scene.bury(worker, last_token=order.token)
+    scene.bury(worker, begun=[order.token])
     scene.step()
 
     job = scene.job(job_id)
@@ -334,21 +338,21 @@ def test_a_worker_that_dies_in_a_job_crashed_it(
 
 def test_what_a_dead_worker_printed_is_kept(scene: Scene, busy: Busy) -> None:
     worker, order, job_id = busy()
-    (side_dir(scene.path) / "logs" / order.token).write_bytes(b"last words")
+    (side_dir(scene.path) / "logs" / worker.name).write_bytes(b"last words")
 
-    scene.bury(worker, last_token=order.token)
+    scene.bury(worker, begun=[order.token])
     scene.step()
 
     assert scene.store.ledger.attempts(job_id)[0].ending.output.head == b"last words"
 
 
-@pytest.mark.parametrize("last_token", [None, "of an earlier job"])
+@pytest.mark.parametrize("begun", [[], ["of-an-earlier-job"]])
 def test_a_job_whose_worker_died_before_it_began_waits_again(
-    scene: Scene, busy: Busy, last_token: str | None
+    scene: Scene, busy: Busy, begun: list[str]
 ) -> None:
     worker, _, job_id = busy()
 
-    scene.bury(worker, last_token=last_token)
+    scene.bury(worker, begun=begun)
     scene.step()
 
     job = scene.job(job_id)
@@ -359,7 +363,7 @@ def test_an_ending_that_came_before_the_death_of_its_worker_counts(scene: Scene,
     worker, order, job_id = busy()
 
     worker.finish(order)
-    scene.bury(worker, last_token=order.token)
+    scene.bury(worker, begun=[order.token])
     scene.step()
 
     assert scene.state(job_id) is State.SUCCEEDED
@@ -368,7 +372,7 @@ def test_an_ending_that_came_before_the_death_of_its_worker_counts(scene: Scene,
 def test_the_death_of_a_worker_that_nobody_knows_is_noted(scene: Scene, busy: Busy) -> None:
     worker, order, _ = busy()
     for _ in range(2):
-        scene.bury(worker, last_token=order.token)
+        scene.bury(worker, begun=[order.token])
         scene.step()
 
     assert scene.told() == [Noted(name="w1"), Noted(name="w1")]
@@ -391,7 +395,7 @@ def test_a_job_over_its_time_is_told_to_end_and_killed_after_the_grace(
     assert scene.told() == []
     scene.step(after_s=0.1)
     assert scene.told() == [Kill(name="w1")]
-    scene.bury(worker, last_token=order.token)
+    scene.bury(worker, begun=[order.token])
     scene.step()
     assert scene.job(job_id).reason == "stopped at its time limit, killed after the grace"
     assert scene.store.ledger.attempts(job_id)[0].ending.outcome is Outcome.TIMEOUT
@@ -437,7 +441,7 @@ def test_a_cancel_that_crosses_a_bad_end_wins(scene: Scene, busy: Busy, outcome:
     scene.step()
 
     assert scene.state(job_id) is State.CANCELLED
-    assert Settled(token=order.token) in worker.heard()
+    assert Settled(tokens=[order.token]) in worker.heard()
 
 
 def test_a_cancel_after_the_time_limit_wins_over_a_retry(scene: Scene, busy: Busy) -> None:
@@ -466,7 +470,7 @@ class TestShutdown:
         scene.step()
 
         assert (scene.state(job_id), scene.state(following)) == (State.SUCCEEDED, State.READY)
-        assert worker.heard() == [Settled(token=order.token), Leave()]
+        assert worker.heard() == [Settled(tokens=[order.token]), Leave()]
         assert scene.told() == [Drained()]
 
     def test_what_does_not_end_in_time_is_interrupted_then_killed_and_waits_again(
@@ -482,7 +486,7 @@ class TestShutdown:
         assert worker.heard() == [Stop(token=order.token, why=Why.INTERRUPTED)]
         scene.step(after_s=10.0)
         assert scene.told() == [Nudge(name="w1"), Kill(name="w1")]
-        scene.bury(worker, last_token=order.token)
+        scene.bury(worker, begun=[order.token])
         scene.step()
 
         job = scene.job(job_id)
@@ -524,7 +528,7 @@ class TestShutdown:
         scene.shut_down()
         scene.step()
 
-        scene.bury(worker, last_token=order.token)
+        scene.bury(worker, begun=[order.token])
         scene.step()
 
         assert (scene.state(job_id), scene.job(job_id).failures) == (State.READY, 0)
@@ -550,7 +554,7 @@ def test_a_burst_ends_when_nothing_is_due_any_more(scene: Scene, busy: Busy) -> 
     worker.finish(order)
     scene.step()
 
-    assert worker.heard() == [Settled(token=order.token), Leave()]
+    assert worker.heard() == [Settled(tokens=[order.token]), Leave()]
     assert scene.told() == [Drained()]
 
 
@@ -596,7 +600,7 @@ class TestNoRoom:
         assert scene.state(job_id) is State.RUNNING
         scene.step(after_s=0.1)
 
-        assert (scene.state(job_id), worker.heard()) == (State.SUCCEEDED, [Settled(token=order.token)])
+        assert (scene.state(job_id), worker.heard()) == (State.SUCCEEDED, [Settled(tokens=[order.token])])
         assert "no room left; trying again in 1 s" in scene.log.read_text()
 
     def test_it_is_tried_again_later_and_later(
@@ -617,11 +621,11 @@ class TestNoRoom:
         self, scene: Scene, busy: Busy, full: Callable[[], None]
     ) -> None:
         worker, order, job_id = busy()
-        scene.bury(worker, last_token=order.token)
+        scene.bury(worker, begun=[order.token])
         full()
         scene.step()
 
-        scene.bury(worker, last_token=order.token)
+        scene.bury(worker, begun=[order.token])
         scene.step(after_s=1.0)
 
         assert scene.state(job_id) is State.CRASHED
@@ -631,8 +635,8 @@ class TestNoRoom:
         self, scene: Scene, busy: Busy, full: Callable[[], None]
     ) -> None:
         worker, order, job_id = busy()
-        (side_dir(scene.path) / "logs" / order.token).write_bytes(b"last words")
-        scene.bury(worker, last_token=order.token)
+        (side_dir(scene.path) / "logs" / worker.name).write_bytes(b"last words")
+        scene.bury(worker, begun=[order.token])
 
         full()
         scene.step()
@@ -722,7 +726,7 @@ class TestRecovery:
     @pytest.fixture
     def lost(self, scene: Scene) -> int:
         job_id = scene.add(retries=0)
-        scene.store.queue.claim(["ghost"], queues=[], now=scene.now(), new_token=lambda: "lost")
+        claim(scene.store, "ghost", now=scene.now(), new_token=lambda: "lost")
         return job_id
 
     def test_it_has_crashed_once_no_lock_and_no_process_is_left(self, scene: Scene, lost: int) -> None:
@@ -733,7 +737,11 @@ class TestRecovery:
         assert (job.state, job.reason) == (State.CRASHED, "its worker died together with its supervisor")
 
     def test_what_it_printed_is_kept(self, scene: Scene, lost: int) -> None:
-        (side_dir(scene.path) / "logs" / "lost").write_bytes(b"last words")
+        lock = locks.take(side_dir(scene.path) / "locks" / "ghost")
+        assert lock is not None
+        write_record(lock, f"lost-{lost}")
+        os.close(lock)
+        (side_dir(scene.path) / "logs" / "ghost").write_bytes(b"last words")
         scene.open()
         scene.step()
 
@@ -742,7 +750,7 @@ class TestRecovery:
     def test_it_waits_again_if_its_worker_had_not_begun_it(self, scene: Scene, lost: int) -> None:
         lock = locks.take(side_dir(scene.path) / "locks" / "ghost")
         assert lock is not None
-        write_record(lock, Record(pid=1, ticks=1, token="of an earlier job"))
+        write_record(lock, "of-an-earlier-job")
         os.close(lock)
 
         scene.open()
@@ -753,7 +761,7 @@ class TestRecovery:
     def test_it_is_left_alone_while_its_worker_lives(self, scene: Scene, lost: int) -> None:
         lock = locks.take(side_dir(scene.path) / "locks" / "ghost")
         assert lock is not None
-        write_record(lock, Record(pid=os.getpid(), ticks=start_ticks(os.getpid()) or 0, token="lost"))
+        write_record(lock, f"lost-{lost}", pid=os.getpid(), ticks=start_ticks(os.getpid()) or 0)
 
         scene.open()
         scene.step()
@@ -763,7 +771,7 @@ class TestRecovery:
         assert scene.state(lost) is State.CRASHED
 
     def test_it_is_left_alone_while_its_attempt_lock_is_held(self, scene: Scene, lost: int) -> None:
-        lock = locks.take(side_dir(scene.path) / "locks" / "lost")
+        lock = locks.take(side_dir(scene.path) / "locks" / f"lost-{lost}")
         assert lock is not None
 
         scene.open()
@@ -836,6 +844,7 @@ def test_an_ending_of_a_job_that_is_not_ours_is_answered_and_changes_nothing(
 
     worker.say(Ended(token="nobody's", ending=Ending(outcome=Outcome.OK)))
     scene.step()
+    scene.step(after_s=1.0)
 
-    assert worker.heard() == [Settled(token="nobody's")]
+    assert worker.heard() == [Settled(tokens=["nobody's"])]
     assert scene.state(job_id) is State.RUNNING

@@ -162,7 +162,7 @@ def test_a_worker_that_dies_makes_its_entry_fail(scene: Scene) -> None:
     scene.step()
     [order] = worker.orders()
 
-    scene.bury(worker, last_token=order.token)
+    scene.bury(worker, begun=[order.token])
     scene.step()
 
     [notice] = told(scene)

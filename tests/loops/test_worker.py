@@ -35,6 +35,7 @@ class Desk:
     """The dispatcher of one worker."""
 
     channel: Channel
+    orders: Channel
     pid: int
 
     def order(self, task: str, *args: Any, **options: Any) -> str:
@@ -61,7 +62,7 @@ class Desk:
             grace_s=1.0,
             **options,
         )
-        self.channel.send(run)
+        self.orders.send(run)
         return token
 
     def ending(self) -> Ending:
@@ -85,17 +86,22 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     lock = locks.take(side_dir(path) / "locks" / "w1")
     assert lock is not None
     ours, theirs = pair(side_dir(path) / "spool")
+    orders, takes = pair(side_dir(path) / "spool")
     pid = os.fork()
     if pid == 0:
         ours.close()
-        worker.run(worker.Post(name="w1", job_file=path, channel=theirs, lock=lock, import_paths=()))
+        orders.close()
+        post = worker.Post(name="w1", job_file=path, channel=theirs, orders=takes, lock=lock, import_paths=())
+        worker.run(post)
         os._exit(0)
     theirs.close()
+    takes.close()
     os.close(lock)
-    yield Desk(channel=ours, pid=pid)
+    yield Desk(channel=ours, orders=orders, pid=pid)
     procs.send([pid, *procs.descendants([pid])], signal.SIGKILL)
     os.waitpid(pid, 0)
     ours.close()
+    orders.close()
 
 
 def asks() -> int:

@@ -142,5 +142,5 @@ def test_a_large_result_survives_the_death_of_the_dispatcher(site: Site) -> None
 
 
 def _live(site: Site, job_id: int) -> bytes:
-    path = site.side / "logs" / (site.job(job_id).token or "none")
+    path = site.side / "logs" / (site.job(job_id).worker or "none")
     return path.read_bytes() if path.exists() else b""

@@ -1,0 +1,34 @@
+"""Many ends in one commit: they are gathered for a moment, while nobody waits for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jobrun.dispatcher.books import News
+from jobrun.dispatcher.pace import Pace
+from jobrun.dispatcher.seat import Seat
+
+GATHER_S = 0.002  # for which ends are gathered
+FED_S = 0.006  # a worker that holds jobs for this long will not wait meanwhile
+
+
+class Gathering:
+    """Says whether the commit of a round is better put off. Times are monotonic seconds."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self.until: float | None = None
+
+    def goes_on(self, news: News, seats: Iterable[Seat], *, monotonic: float) -> bool:
+        """Say whether to wait for more ends; anything else that is new ends it."""
+        if not news.is_nothing_but_ends or not all(self._is_fed(seat, news) for seat in seats):
+            self.until = None
+        elif self.until is None:
+            self.until = monotonic + GATHER_S
+        elif monotonic >= self.until:
+            self.until = None
+        return self.until is not None
+
+    def _is_fed(self, seat: Seat, news: News) -> bool:
+        left = (job for token, job in seat.jobs.items() if token not in news.ended)
+        return sum(self._pace.expected_s((job.kind, job.task)) for job in left) >= FED_S

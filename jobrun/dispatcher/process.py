@@ -1,0 +1,32 @@
+"""The process of a dispatcher: it opens the store, serves, and says by its exit code how that went."""
+
+from __future__ import annotations
+
+from jobrun.dispatcher.desk import Desk
+from jobrun.dispatcher.settings import Settings, World
+from jobrun.errors import JobrunError
+from jobrun.log import Log
+from jobrun.store import check_for_workers, open_store
+from jobrun.wire.channel import Channel
+
+PATIENCE_S = 10.0  # for the write lock
+
+
+def run(settings: Settings, control: Channel, world: World) -> int:
+    """Serve a group of workers until the supervisor hangs up; return the exit code of the process."""
+    log = Log("dispatcher")
+    try:
+        store = open_store(settings.path, create=True, patience_s=PATIENCE_S)
+        check_for_workers(settings.path)
+    except JobrunError as error:
+        log.refuse(error)
+        return error.exit_code
+    if store.created:
+        log.say(f"made a job file at {settings.path}")
+    try:
+        with store:
+            Desk(settings, store, control, world, log).run()
+    except JobrunError as error:
+        log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
+        return error.exit_code
+    return 0

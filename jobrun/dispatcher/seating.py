@@ -1,0 +1,107 @@
+"""The workers of a group, and what passes between them and their dispatcher."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jobrun.dispatcher.seat import Seat
+from jobrun.log import Log
+from jobrun.wire.channel import Channel, Unreadable, attach
+from jobrun.wire.messages import Greeting, Hired, Leave, Message, Run
+
+
+class Seating:
+    """All seats by the names of their workers; a worker that is gone keeps its seat until that is committed."""
+
+    def __init__(self, spool: Path, poll: select.poll, log: Log, *, generation: int) -> None:
+        self._spool = spool
+        self._poll = poll
+        self._log = log
+        self._greeting = Greeting(generation=generation)
+        self.by_name: dict[str, Seat] = {}
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(self.by_name.values())
+
+    def admit(self, hired: Hired, descriptor: Callable[[], int]) -> Seat | None:
+        """Give a worker its seat; None if it has one. `descriptor` returns the next that came with `hired`."""
+        channel, orders, unread = (attach(descriptor(), self._spool) for _ in range(3))
+        seat = Seat(
+            name=hired.name,
+            number=hired.number,
+            pid=hired.pid,
+            channel=channel,
+            orders=orders,
+            unread=unread,
+        )
+        if hired.name in self.by_name:
+            seat.close()
+            return None
+        self.by_name[hired.name] = seat
+        self._poll.register(channel.fileno(), select.POLLIN)
+        return seat
+
+    def dismiss(self, name: str) -> None:
+        """Take away the seat of a worker that is gone."""
+        seat = self.by_name.pop(name)
+        self._unregister(seat.channel)
+        seat.close()
+
+    def heard(self, seat: Seat) -> Iterator[Message]:
+        """Yield what a worker has said; that one says nothing more is no death, the supervisor tells of that."""
+        try:
+            while (message := seat.channel.receive()) is not None:
+                yield message
+            seat.channel.flush()
+            seat.orders.flush()
+        except Unreadable as error:
+            self._log.say(str(error))
+            self.greet(seat)  # it sends again what it has
+        except (EOFError, OSError):
+            self._unregister(seat.channel)
+
+    def greet(self, seat: Seat) -> None:
+        """Ask a worker what it does."""
+        self.send(seat, self._greeting)
+
+    def send(self, seat: Seat, message: Message) -> None:
+        try:
+            seat.channel.send(message)
+        except OSError:
+            self._unregister(seat.channel)  # its worker is dying; the supervisor will say so
+
+    def hand_out(self, seat: Seat, order: Run) -> None:
+        with contextlib.suppress(OSError):  # its worker is dying, and nobody will begin this
+            seat.orders.send(order)
+
+    def take_back(self, seat: Seat) -> list[str]:
+        """Return the tokens of orders that the worker has not read; it will not run them.
+
+        The kernel gives each to one of us. Of an order whose file is gone nobody knows the token: what
+        the worker says of itself then tells that it lacks it.
+        """
+        found: list[Message] = []
+        while True:
+            try:
+                message = seat.unread.receive()
+            except Unreadable as error:
+                self._log.say(str(error))
+                self.greet(seat)
+                continue
+            if message is None:
+                break
+            found.append(message)
+        found += seat.orders.take_unsent()
+        return [order.token for order in found if isinstance(order, Run)]
+
+    def send_home(self) -> None:
+        """Let all leave, when free."""
+        for seat in self:
+            self.send(seat, Leave())
+
+    def _unregister(self, channel: Channel) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._poll.unregister(channel.fileno())

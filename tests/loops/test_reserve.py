@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from jobrun.dispatcher.gathering import GATHER_S
+from jobrun.dispatcher.hands import RESERVE
+from jobrun.dispatcher.seat import HOLD_S
+from jobrun.model import Kind, NewJob, Outcome, State
+from jobrun.wire.messages import Hello, Run, Settled, Stop
+from tests.loops.conftest import FakeWorker, Scene
+
+Loaded = Callable[..., tuple[FakeWorker, list[Run]]]
+
+
+def add(scene: Scene, count: int, task: str = "app:work") -> list[int]:
+    new = NewJob(kind=Kind.CALL, task=task)
+    return [added.id for added in scene.store.intake.add([new] * count, now=scene.now())]
+
+
+@pytest.fixture
+def loaded(scene: Scene) -> Loaded:
+    """Let a worker show that a task is short, and then hold as many jobs of it as were added."""
+
+    def load(count: int = 5) -> tuple[FakeWorker, list[Run]]:
+        scene.open()
+        worker = scene.hire()
+        add(scene, 1)
+        scene.step()
+        [first] = worker.orders()
+        worker.finish(first, took_s=0.0001)
+        add(scene, count)
+        scene.step()
+        worker.heard()
+        return worker, worker.peek()
+
+    return load
+
+
+def states(scene: Scene, orders: list[Run]) -> list[State]:
+    return [scene.state(order.job_id) for order in orders]
+
+
+def test_short_jobs_are_handed_out_ahead_of_time(loaded: Loaded) -> None:
+    _, orders = loaded(RESERVE + 40)
+
+    assert len(orders) == RESERVE + 1
+
+
+def test_of_a_task_that_nobody_knows_a_worker_gets_one_job(scene: Scene) -> None:
+    scene.open()
+    worker = scene.hire()
+    add(scene, 5)
+
+    scene.step()
+
+    assert len(worker.orders()) == 1
+
+
+def test_what_is_not_short_waits_for_a_worker_that_is_free(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(3)
+    [long] = add(scene, 1, "app:long")
+    add(scene, 1)
+
+    worker.finish(worker.read(), took_s=0.0001)
+    scene.step()
+
+    assert scene.state(long) is State.READY
+    assert len(worker.peek()) == len(orders) - 1
+
+
+def test_all_that_ended_meanwhile_is_settled_in_one_answer(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+
+    for _ in orders:
+        worker.finish(worker.read(), took_s=0.0001)
+    scene.step()
+
+    assert worker.heard() == [Settled(tokens=[order.token for order in orders])]
+    assert set(states(scene, orders)) == {State.SUCCEEDED}
+
+
+def test_what_waits_behind_a_job_that_takes_long_is_taken_back(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    worker.read()
+
+    scene.step(after_s=2 * HOLD_S)
+
+    assert worker.peek() == []
+    assert states(scene, orders) == [State.RUNNING, *[State.READY] * 3]
+    assert scene.job(orders[1].job_id).failures == 0
+
+
+def test_what_is_taken_back_goes_to_whoever_is_free(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    worker.read()
+    other = scene.hire("w2")
+
+    scene.step(after_s=2 * HOLD_S)
+
+    assert {order.job_id for order in other.orders()} == {order.job_id for order in orders[1:]}
+
+
+def test_what_a_worker_has_read_is_never_taken_back(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(3)
+    for _ in orders:
+        worker.read()
+
+    scene.step(after_s=2 * HOLD_S)
+    scene.step(after_s=2 * HOLD_S)
+
+    assert set(states(scene, orders)) == {State.RUNNING}
+
+
+def test_a_worker_that_goes_on_keeps_its_reserve(scene: Scene, loaded: Loaded) -> None:
+    worker, _ = loaded(8)
+
+    for left in range(7, 0, -1):
+        worker.finish(worker.read(), took_s=0.0001)
+        scene.step(after_s=2 * HOLD_S)
+        assert len(worker.peek()) == left
+
+
+def test_after_a_death_what_was_begun_is_told_from_what_was_not(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(5)
+    ended, lost, begun = (worker.read() for _ in range(3))
+    worker.finish(ended)
+
+    scene.bury(worker, begun=[lost.token, begun.token])
+    scene.step()
+
+    assert states(scene, [ended, lost, begun]) == [State.SUCCEEDED, State.CRASHED, State.CRASHED]
+    assert states(scene, orders[3:]) == [State.READY, State.READY]
+    assert [scene.job(order.job_id).failures for order in orders[3:]] == [0, 0]
+
+
+def test_what_was_read_and_not_begun_waits_again_after_a_death(scene: Scene, loaded: Loaded) -> None:
+    worker, _ = loaded(1)
+    order = worker.read()
+
+    scene.bury(worker, begun=[])
+    scene.step()
+
+    assert scene.state(order.job_id) is State.READY
+
+
+def test_a_shutdown_takes_the_reserve_back(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    worker.read()
+
+    scene.shut_down()
+    scene.step()
+
+    assert worker.peek() == []
+    assert states(scene, orders) == [State.RUNNING, *[State.READY] * 3]
+
+
+def test_a_cancelled_job_in_reserve_is_taken_back_and_ends(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    worker.read()
+    scene.store.orders.cancel(orders[2].job_id, now=scene.now())
+
+    scene.step()
+    scene.step()
+
+    assert scene.state(orders[2].job_id) is State.CANCELLED
+    assert not [message for message in worker.heard() if isinstance(message, Stop)]
+
+
+def test_a_new_dispatcher_takes_back_what_nobody_has_read(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    ended, running = worker.read(), worker.read()
+
+    scene.open(generation=2)
+    scene.step()
+    worker.heard()
+    assert worker.peek() == []
+    worker.say(Hello(generation=2, unsettled=[ended.token], running=running.token))
+    worker.finish(ended)
+    scene.step()
+    scene.step(after_s=2 * GATHER_S)
+
+    assert states(scene, [ended, running]) == [State.SUCCEEDED, State.RUNNING]
+    again = [order for order in worker.peek() if order.job_id in {order.job_id for order in orders}]
+    assert {order.token for order in again}.isdisjoint(order.token for order in orders)
+
+
+def test_a_short_task_that_turns_long_is_handed_out_singly(scene: Scene, loaded: Loaded) -> None:
+    worker, _ = loaded(1)
+    worker.finish(worker.read(), Outcome.OK, took_s=1.0)
+    add(scene, 3)
+
+    scene.step()
+
+    assert len(worker.peek()) == 1
