@@ -46,6 +46,20 @@ class News:
         """Return the attempts that are over."""
         return self.ended.keys() | self.returned.keys()
 
+    def settled(self) -> dict[Seat, list[str]]:
+        """Return whose ends are to be answered, and the tokens of each."""
+        found: dict[Seat, list[str]] = {}
+        for token, (seat, _) in self.ended.items():
+            found.setdefault(seat, []).append(token)
+        return found
+
+    def over(self) -> dict[Seat, list[str]]:
+        """Return who is rid of which attempts."""
+        found = self.settled()
+        for token, seat in self.returned.items():
+            found.setdefault(seat, []).append(token)
+        return found
+
 
 @dataclass(slots=True)
 class Told:

@@ -209,27 +209,21 @@ class Desk:
         return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
 
     def _tell(self, told: Told) -> None:
-        """Apply what is committed, and say it to those who wait for it."""
+        """Apply what is committed, and say it to those who wait for it; first to who may have nothing to do."""
         news, self._news = self._news, News()
-        for seat in self._seats:
-            self._tell_settled(seat, news)
+        for seat, tokens in news.over().items():
+            seat.drop(tokens, now=self._world.now(), monotonic=self._world.monotonic())
+        for job in told.claimed:
+            self._hand_out(job)
         for seat, answer in told.answers:
             self._seats.send(seat, answer)
+        for seat, tokens in news.settled().items():
+            self._seats.send(seat, Settled(tokens=tokens))
         for gone in news.gone:
             self._seats.dismiss(gone.name)
             self._control.send(Noted(name=gone.name))
-        for job in told.claimed:
-            self._hand_out(job)
         for line in told.lines:
             self._log.say(line)
-
-    def _tell_settled(self, seat: Seat, news: News) -> None:
-        ended = [token for token, (owner, _) in news.ended.items() if owner is seat]
-        returned = [token for token, owner in news.returned.items() if owner is seat]
-        if ended or returned:
-            seat.drop([*ended, *returned], now=self._world.now(), monotonic=self._world.monotonic())
-        if ended:
-            self._seats.send(seat, Settled(tokens=ended))
 
     def _find_running(self, seat: Seat) -> None:
         """Take over what a worker does for a dispatcher that died, before it is heard."""

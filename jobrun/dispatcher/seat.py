@@ -14,7 +14,7 @@ COMMAND_MARGIN_S = 5.0  # a worker ends its command's tree itself; this much lat
 HOLD_S = 0.02  # for no longer may a job hold back those behind it
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Seat:
     """A worker, the jobs it holds, and how far the end of the first has got. Times are monotonic seconds."""
 
