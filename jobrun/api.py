@@ -163,7 +163,7 @@ def open(path: str | os.PathLike[str]) -> Jobs:  # noqa: A001 -- read as jobrun.
         raise NotDone(
             "a running job must not open a job file", hint="use jobrun.enqueue, which asks its worker"
         )
-    return Jobs(open_store(Path(path), create=True, own_process=False))
+    return Jobs(open_store(Path(path), create=True))
 
 
 def current() -> Current | None:
@@ -183,7 +183,7 @@ def _add(jobs: Sequence[NewJob]) -> list[Added]:
     if job := _running():
         return job.ask(jobs)
     path = default_path(os.environ, is_root=os.geteuid() == 0)
-    with open_store(path, create=True, own_process=False) as store:
+    with open_store(path, create=True) as store:
         return store.intake.add(jobs, now=datetime.now(UTC))
 
 

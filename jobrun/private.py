@@ -6,6 +6,7 @@ and nobody but root could ring it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -22,6 +23,19 @@ def open_file(path: str | os.PathLike[str]) -> int:
         return os.open(path, _FLAGS)
     os.fchmod(fd, 0o600)
     _leave(fd, os.stat(os.path.dirname(path) or "."))
+    return fd
+
+
+def open_pipe(path: str | os.PathLike[str]) -> int:
+    """Open a named pipe, made if it is missing, for both ends and without ever blocking; return the descriptor."""
+    is_made = False
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(path, 0o600)
+        is_made = True
+    fd = os.open(path, _FLAGS | os.O_NONBLOCK)
+    if is_made:
+        os.fchmod(fd, 0o600)
+        _leave(fd, os.stat(os.path.dirname(path) or "."))
     return fd
 
 

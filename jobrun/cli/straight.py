@@ -27,7 +27,7 @@ def run(words: Sequence[str], named: str | None) -> bool:
     if os.path.normpath(path) != path or not os.path.lexists(path):
         return False
     with uninterrupted():
-        database = open_database(path, own_process=True, busy_s=PATIENCE_S)
+        database = open_database(path, busy_s=PATIENCE_S)
         try:
             _add(database, asked)
         finally:

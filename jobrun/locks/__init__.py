@@ -21,15 +21,20 @@ def take(path: str | os.PathLike[str]) -> int | None:
     open and lock would let two hold the lock of one name.
     """
     fd = os.open(path, _FLAGS, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        return None
-    if _is_still(fd, path):
-        return fd
+    with contextlib.suppress(OSError):
+        if try_to_lock(fd) and _is_still(fd, path):
+            return fd
     os.close(fd)
     return None
+
+
+def try_to_lock(fd: int) -> bool:
+    """Lock an open file unless somebody holds it, and say whether it is ours."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_held(path: str | os.PathLike[str]) -> bool:

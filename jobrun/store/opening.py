@@ -33,7 +33,7 @@ PRAGMA mmap_size = 0;
 """  # who checkpoints: the housekeeper alone; mmap 0: no SIGBUS on a file that shrinks
 
 
-def open_database(path: PathLike, *, own_process: bool, busy_s: float) -> Database:
+def open_database(path: PathLike, *, busy_s: float) -> Database:
     """Open an existing job file for reading and writing.
 
     Raises `JobFileUnusable` if it is missing, foreign, damaged or newer than this program, and
@@ -47,7 +47,7 @@ def open_database(path: PathLike, *, own_process: bool, busy_s: float) -> Databa
         side = make_side_folders(path) if writable else side_folder(path)
         if version < VERSION:
             _bring_up_to_date(connection, path, writable=writable, patience_s=busy_s)
-        gate = _gate(side, patience_s=busy_s / 2, own_process=own_process) if writable else None
+        gate = _gate(side, patience_s=busy_s / 2) if writable else None
     except BaseException:
         connection.close()
         raise
@@ -124,9 +124,9 @@ def _remove_drafts(path: PathLike, here: os.stat_result) -> os.stat_result:
     return os.lstat(real)
 
 
-def _gate(side: str, *, patience_s: float, own_process: bool) -> Gate:
+def _gate(side: str, *, patience_s: float) -> Gate:
     try:
-        return Gate(os.path.join(side, "gate"), patience_s=patience_s, own_process=own_process)
+        return Gate(os.path.join(side, "gate"), patience_s=patience_s)
     except OSError as error:
         if error.errno == errno.EMFILE:
             raise  # no fault of the file; the door says what to do

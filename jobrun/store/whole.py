@@ -80,15 +80,14 @@ class Store:
 
 
 def open_store(
-    path: Path, *, create: bool = False, own_process: bool = True, patience_s: float = PATIENCE_S
+    path: Path, *, create: bool = False, patience_s: float = PATIENCE_S
 ) -> Store:
     """Open a job file, made first if `create` allows it and it is missing.
 
-    `own_process` is False in a program that is not ours, whose signals we must not use. Raises
-    `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
+    Raises `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
     """
     created = create and not store_exists(path) and creation.create(path)
-    database = opening.open_database(path, own_process=own_process, busy_s=patience_s)
+    database = opening.open_database(path, busy_s=patience_s)
     return Store(path, database, created=created)
 
 

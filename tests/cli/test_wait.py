@@ -99,7 +99,7 @@ def test_the_bell_wakes_a_waiter(
     found: list[Job] = []
 
     def wait() -> None:
-        with open_store(path, own_process=False) as opened:
+        with open_store(path) as opened:
             listening.set()
             found.extend(waiting.wait(opened, [job.id], timeout_s=50))
 

@@ -148,36 +148,14 @@ def stopped(lock: Path) -> Iterator[Path]:
     os.close(fd)
 
 
-@pytest.mark.parametrize("own_process", [True, False])
-def test_a_wait_at_the_gate_ends(stopped: Path, *, own_process: bool) -> None:
-    gate = Gate(stopped, patience_s=PATIENCE_S, own_process=own_process)
-    handler = signal.getsignal(signal.SIGALRM)
+def test_a_wait_at_the_gate_ends(stopped: Path) -> None:
+    gate = Gate(stopped, patience_s=PATIENCE_S)
     begin = time.monotonic()
 
     gate.enter()
 
     assert time.monotonic() - begin >= PATIENCE_S
-    assert signal.getsignal(signal.SIGALRM) is handler
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     gate.leave()
-    gate.close()
-
-
-def test_a_wait_at_the_gate_ends_quietly_whenever_its_alarm_comes(
-    stopped: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = Gate(stopped, patience_s=PATIENCE_S, own_process=True)
-    handler, arm = signal.getsignal(signal.SIGALRM), signal.setitimer
-
-    def alarm_before_disarming(which: int, seconds: float) -> object:
-        if not seconds:
-            signal.raise_signal(signal.SIGALRM)
-        return arm(which, seconds)
-
-    monkeypatch.setattr(signal, "setitimer", alarm_before_disarming)
-    gate.enter()
-
-    assert signal.getsignal(signal.SIGALRM) is handler
     gate.close()
 
 
@@ -195,14 +173,13 @@ def test_signals_are_heard_again_after_a_gate_that_nobody_may_enter(tmp_path: Pa
         assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
-@pytest.mark.parametrize("own_process", [True, False])
-def test_the_gate_lets_in_who_waits_when_the_other_leaves(lock: Path, *, own_process: bool) -> None:
-    gate = Gate(lock, patience_s=30.0, own_process=own_process)
+def test_the_gate_lets_in_who_waits_when_the_other_leaves(lock: Path) -> None:
+    gate = Gate(lock, patience_s=30.0)
     gate.enter()
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        Gate(lock, patience_s=30.0, own_process=own_process).enter()
+        Gate(lock, patience_s=30.0).enter()
         os.write(writer, b"in")
         os._exit(0)
 
@@ -220,7 +197,7 @@ import sys, time
 from pathlib import Path
 from jobrun.locks.gate import Gate
 
-Gate(Path(sys.argv[1]), patience_s=9, own_process=True).enter()
+Gate(Path(sys.argv[1]), patience_s=9).enter()
 print("in", flush=True)
 sys.stdin.read()
 """

@@ -144,7 +144,7 @@ class Site:
         self._locale = {"LANG": "C.UTF-8"}
         self.path = folder / "jobs.db"
         self.side = side_dir(self.path)
-        self.store = open_store(self.path, create=True, own_process=False)
+        self.store = open_store(self.path, create=True)
         self.table_path = folder / "jobs.toml"
         self.effects_path = folder / "effects"
         self.effects_path.touch()
