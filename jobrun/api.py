@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from jobrun.durability import FULL
 from jobrun.errors import NotDone, UsageError
 from jobrun.model import DEFAULT_QUEUE, Added, Kind, NewJob, OnCrash
 from jobrun.paths import default_path
@@ -46,7 +47,7 @@ class Options:
     """How jobs are to be run; each field is the option of `jobrun enqueue` of that name.
 
     `eta` or `in_s` says when a job is due; `expires` as a timedelta counts from then. Suffix `_s` is
-    seconds.
+    seconds. `durability` is that of `enqueue`; in a running job that of its workers counts.
     """
 
     queue: str = DEFAULT_QUEUE
@@ -62,6 +63,7 @@ class Options:
     tags: tuple[str, ...] = ()
     name: str | None = None
     on_crash: OnCrash | str = OnCrash.RETRY
+    durability: str = FULL
 
     def job(self, target: str, /, *args: Any, **kwargs: Any) -> NewJob:
         """Return a checked request for a call, to be given to `enqueue_many`."""
@@ -91,7 +93,7 @@ class Options:
 
     def enqueue(self, target: str, /, *args: Any, **kwargs: Any) -> int:
         """Queue a call with these options and return its id, once it is on disk."""
-        return _add([self.job(target, *args, **kwargs)])[0].id
+        return _add([self.job(target, *args, **kwargs)], self.durability)[0].id
 
     def _run_at(self, now: datetime) -> datetime | None:
         if self.in_s is None:
@@ -157,13 +159,17 @@ def enqueue_many(jobs: Iterable[NewJob | Call]) -> list[int]:
     return [added.id for added in _add(_checked(jobs, datetime.now(UTC)))]
 
 
-def open(path: str | os.PathLike[str]) -> Jobs:  # noqa: A001 -- read as jobrun.open
-    """Open a job file, made if it is missing, and keep it open."""
+def open(path: str | os.PathLike[str], *, durability: str = FULL) -> Jobs:  # noqa: A001 -- read as jobrun.open
+    """Open a job file, made if it is missing, and keep it open.
+
+    With `durability="fast"` no enqueue waits for the disk: its job outlives any process, and a power cut may take
+    the jobs of the last moments.
+    """
     if _running() is not None:
         raise NotDone(
             "a running job must not open a job file", hint="use jobrun.enqueue, which asks its worker"
         )
-    return Jobs(open_store(Path(path), create=True))
+    return Jobs(open_store(Path(path), create=True, durability=durability))
 
 
 def current() -> Current | None:
@@ -176,14 +182,14 @@ def current() -> Current | None:
     )
 
 
-def _add(jobs: Sequence[NewJob]) -> list[Added]:
+def _add(jobs: Sequence[NewJob], durability: str = FULL) -> list[Added]:
     """Add jobs through the dispatcher of the job that runs here, or else into the job file."""
     if not jobs:
         return []
     if job := _running():
         return job.ask(jobs)
     path = default_path(os.environ, is_root=os.geteuid() == 0)
-    with open_store(path, create=True) as store:
+    with open_store(path, create=True, durability=durability) as store:
         return store.intake.add(jobs, now=datetime.now(UTC))
 
 

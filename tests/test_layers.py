@@ -15,7 +15,7 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors"},
-    {"model", "units", "places", "private"},
+    {"model", "units", "places", "durability", "private"},
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "cron"},

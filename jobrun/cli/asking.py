@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from jobrun.cli.flags import AFTER, DURATION, INSTANT, INSTANT_OR_DURATION, JSON, POLICY, TABLE, TEXTS, WHOLE
+from jobrun.cli.flags import (
+    AFTER,
+    DURABILITY,
+    DURATION,
+    INSTANT,
+    INSTANT_OR_DURATION,
+    JSON,
+    POLICY,
+    TABLE,
+    TEXTS,
+    WHOLE,
+)
+from jobrun.durability import SYNCHRONOUS
 from jobrun.errors import UsageError
 from jobrun.model import OnCrash, Surroundings
 from jobrun.payload import parse_json
@@ -79,6 +91,12 @@ def _policy(text: str, _: Caller) -> OnCrash:
         raise UsageError(f"`{text}` is not one of {', '.join(OnCrash)}") from None
 
 
+def _durability(text: str, _: Caller) -> str:
+    if text not in SYNCHRONOUS:
+        raise UsageError(f"`{text}` is not one of {', '.join(SYNCHRONOUS)}")
+    return text
+
+
 def _json(text: str, caller: Caller) -> Any:
     if text == "-" or text.startswith("@"):
         text = caller.read(text.removeprefix("@"))
@@ -93,6 +111,7 @@ _READERS: dict[int, Callable[[str, Caller], Any]] = {
     INSTANT_OR_DURATION: _instant_or_duration,
     POLICY: _policy,
     JSON: _json,
+    DURABILITY: _durability,
 }
 OPTIONS = tuple(
     Option(

@@ -26,7 +26,7 @@ MAX_PLAIN = 100_000  # characters; a float may be longer as we write it, but not
 CHUNK = 10_000  # jobs in one commit
 _QUOTING = frozenset("\\\"'")
 _PAYLOAD = {("args", list), ("kwargs", dict)}
-_NOT_IN_A_LINE = frozenset({"batch", "check", "quiet", "json", "wait", "follow", "exec"})
+_NOT_IN_A_LINE = frozenset({"batch", "check", "quiet", "json", "wait", "follow", "exec", "durability"})
 
 
 def read_lines(source: str) -> Iterator[str]:

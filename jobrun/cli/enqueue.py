@@ -57,7 +57,7 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 
 def _add(request: Request, job: NewJob, path: Path, caller: Caller) -> Added:
-    with uninterrupted(), open_store(path, create=True) as store:
+    with uninterrupted(), open_store(path, create=True, durability=request.durability) as store:
         tell_created(store)
         [added] = store.intake.add([job], now=caller.now)
         if request.json:
@@ -85,7 +85,7 @@ def _add_batch(request: Request, path: Path, caller: Caller) -> int:
     if not jobs:
         raise NotDone(f"`{request.batch}` asks for no job")
     added: list[Added] = []
-    with uninterrupted(), open_store(path, create=True) as store:
+    with uninterrupted(), open_store(path, create=True, durability=request.durability) as store:
         tell_created(store)
         for start in range(0, len(jobs), batch.CHUNK):
             try:

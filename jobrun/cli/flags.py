@@ -8,7 +8,7 @@ from __future__ import annotations
 WHAT, WHEN, HOW, NAMED, ANSWER = "What to run", "When", "How hard to try", "Names", "Answer"
 
 # How a value is read. FLAG takes none; TEXTS may be repeated.
-FLAG, TEXT, TEXTS, WHOLE, DURATION, AFTER, INSTANT, INSTANT_OR_DURATION, POLICY, JSON = range(10)
+FLAG, TEXT, TEXTS, WHOLE, DURATION, AFTER, INSTANT, INSTANT_OR_DURATION, POLICY, JSON, DURABILITY = range(11)
 
 # Flags, the last one long; what the option sets; its group; its metavar; how its value is read; its help.
 TABLE = (
@@ -54,6 +54,8 @@ TABLE = (
      "print the id alone"),
     (("--json",), "json", ANSWER, None, FLAG,
      "print the job as JSON"),
+    (("--durability",), "durability", ANSWER, "full|fast", DURABILITY,
+     "fast: do not wait for the disk; a power cut may lose it; default: full"),
     (("--wait",), "wait", ANSWER, None, FLAG,
      "wait for it and exit with its code"),
     (("--follow",), "follow", ANSWER, None, FLAG,

@@ -13,6 +13,7 @@ from jobrun.cli.readers import (
     MAX_LIMIT,
     MAX_WORKERS,
     STATE_WORDS,
+    durability,
     entry_name,
     glob,
     job_id,
@@ -162,6 +163,16 @@ Keep = Annotated[
         metavar="DUR",
         parser=keeping,
         help="Remove jobs that ended well after DUR (default 7d), or keep them `forever`.",
+    ),
+]
+Durability = Annotated[
+    str,
+    typer.Option(
+        "--durability",
+        metavar="full|fast",
+        parser=durability,
+        show_default=False,
+        help="fast: commit without waiting for the disk; a power cut may undo the last moments (default full).",
     ),
 ]
 ImportPaths = Annotated[

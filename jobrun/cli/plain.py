@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from jobrun.cli.flags import FLAG, TABLE
+from jobrun.durability import SYNCHRONOUS
 from jobrun.store.insertion import Row
 
 MAX_SHOWN = 200  # characters of a call in the echo
@@ -17,7 +18,7 @@ _READERS = {flag: (field, reader) for flags, field, *_, reader, _ in TABLE for f
 _NEEDS_NO_QUOTES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 _MS_OF = {"s": 1000, "m": 60_000, "h": 3_600_000}
 
-Plain = tuple[Row, str, bool]
+Plain = tuple[Row, str, bool, str | None]
 
 
 class _Unclear(Exception):
@@ -25,11 +26,12 @@ class _Unclear(Exception):
 
 
 def plain(words: Sequence[str]) -> Plain | None:
-    """Return what the row of a job has of its own, the call as shown, and whether the id alone is the answer."""
+    """Return what the row of a job has of its own, the call as shown, whether the id alone is the answer, and the durability."""
     others: list[str] = []
     rest: list[str] | None = None
     tags: list[str] = []
     row: Row = {}
+    durability: str | None = None
     flags: set[str] = set()
     stream = iter(words)
     try:
@@ -44,11 +46,13 @@ def plain(words: Sequence[str]) -> Plain | None:
                     flags.add(field)
                 elif field == "tags":
                     tags.append(_name(text))
+                elif field == "durability":
+                    durability = _durability(text, durability)
                 else:
                     _keep(row, field, text)
         if tags:
             row["tags"] = _tags(tags)
-        return row, _what(row, others, rest, is_command="exec" in flags), "quiet" in flags
+        return row, _what(row, others, rest, is_command="exec" in flags), "quiet" in flags, durability
     except _Unclear:
         return None
 
@@ -56,7 +60,9 @@ def plain(words: Sequence[str]) -> Plain | None:
 def plain_row(words: Sequence[str]) -> Row | None:
     """Return the row of a line that asks for a call and nothing else."""
     asked = plain(words)
-    return None if asked is None or asked[2] or "kind" in asked[0] else asked[0]
+    if asked is None or asked[2] or asked[3] or "kind" in asked[0]:
+        return None
+    return asked[0]
 
 
 def _option(word: str, stream: Iterator[str]) -> tuple[str, str]:
@@ -207,6 +213,12 @@ def _time_limit(text: str) -> int:
 
 def _policy(text: str) -> str:
     if text not in {"retry", "park", "fail"}:
+        raise _Unclear
+    return text
+
+
+def _durability(text: str, before: str | None) -> str:
+    if before is not None or text not in SYNCHRONOUS:
         raise _Unclear
     return text
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from jobrun.cli.caller import zone
 from jobrun.cli.place import utc_now
+from jobrun.durability import check_durability
 from jobrun.errors import NoSuchJob, UsageError, meant
 from jobrun.model import State
 from jobrun.requests import check_name
@@ -58,6 +59,12 @@ def state(text: str) -> State:
 def keeping(text: str) -> float:
     """Read a span of time, in seconds, that may have no end."""
     return math.inf if text == "forever" else parse_duration(text)
+
+
+def durability(text: str) -> str:
+    """Read what a commit waits for."""
+    check_durability(text)
+    return text
 
 
 def glob(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from jobrun.bell import Tone
 from jobrun.cli.answers import answer_with, echo_due_now, echo_held, remark_held, uninterrupted
 from jobrun.cli.plain import Plain, plain
+from jobrun.durability import FULL
 from jobrun.places import default_file
 from jobrun.store.database import Database
 from jobrun.store.insertion import Row, holder, insert, whole
@@ -27,7 +28,7 @@ def run(words: Sequence[str], named: str | None) -> bool:
     if os.path.normpath(path) != path or not os.path.lexists(path):
         return False
     with uninterrupted():
-        database = open_database(path, busy_s=PATIENCE_S)
+        database = open_database(path, busy_s=PATIENCE_S, durability=asked[3] or FULL)
         try:
             _add(database, asked)
         finally:
@@ -36,7 +37,7 @@ def run(words: Sequence[str], named: str | None) -> bool:
 
 
 def _add(database: Database, asked: Plain) -> None:
-    own, shown, is_quiet = asked
+    own, shown, is_quiet, _ = asked
     row = whole(own, time.time_ns() // 1_000_000)
     key = own.get("key")
     with database.write(Tone.WORK):

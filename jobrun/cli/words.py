@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from jobrun.cli.asking import BY_FLAG, OPTIONS, Caller, Option
 from jobrun.cli.flags import ANSWER
+from jobrun.durability import FULL
 from jobrun.errors import UsageError, meant
 from jobrun.model import Kind, NewJob
 from jobrun.payload import MAX_DIGITS, parse_json
@@ -47,6 +48,7 @@ class Request:
     wait: bool = False
     follow: bool = False
     check: bool = False
+    durability: str = FULL
 
 
 def parse(words: Sequence[str], caller: Caller) -> Request:

@@ -16,7 +16,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     """Serve a group of workers until the supervisor hangs up; return the exit code of the process."""
     log = Log("dispatcher")
     try:
-        store = open_store(settings.path, create=True, patience_s=PATIENCE_S)
+        store = open_store(settings.path, create=True, patience_s=PATIENCE_S, durability=settings.durability)
         check_for_workers(settings.path)
     except JobrunError as error:
         log.refuse(error)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobrun.durability import FULL
+
 KEEP_S = 7 * 86400.0
 
 
@@ -25,6 +27,7 @@ class Settings:
     grace_s: float  # between asking a job to end and killing it
     group_pid: int  # the supervisor
     generation: int  # counts the dispatchers of the group
+    durability: str = FULL  # of what it commits
     keep_s: float | None = KEEP_S  # how long jobs are kept that ended well; None: for ever
 
 

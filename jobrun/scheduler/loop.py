@@ -49,7 +49,9 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     try:
         # Who takes over reads it in its loop: though it is broken or the disk is full now, others are at work.
         table = None if settings.is_replacement else source.read()
-        with open_store(settings.path, create=True, patience_s=PATIENCE_S) as store:
+        with open_store(
+            settings.path, create=True, patience_s=PATIENCE_S, durability=settings.durability
+        ) as store:
             check_for_workers(settings.path)
             if store.created:
                 log.say(f"made a job file at {settings.path}")

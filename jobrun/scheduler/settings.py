@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobrun.durability import FULL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -15,6 +17,7 @@ class Settings:
 
     path: Path
     table: Path
+    durability: str = FULL
     is_replacement: bool = False  # of a scheduler that died: a table that is broken now is waited for
 
 

@@ -10,6 +10,7 @@ import stat
 from functools import partial
 
 from jobrun import private
+from jobrun.durability import FULL, SYNCHRONOUS, check_durability
 from jobrun.errors import JobFileUnusable, Refused
 from jobrun.locks.gate import Gate
 from jobrun.places import side_folder
@@ -33,16 +34,17 @@ PRAGMA mmap_size = 0;
 """  # who checkpoints: the housekeeper alone; mmap 0: no SIGBUS on a file that shrinks
 
 
-def open_database(path: PathLike, *, busy_s: float) -> Database:
-    """Open an existing job file for reading and writing.
+def open_database(path: PathLike, *, busy_s: float, durability: str = FULL) -> Database:
+    """Open an existing job file for reading and writing, with a durability of its own.
 
     Raises `JobFileUnusable` if it is missing, foreign, damaged or newer than this program, and
     `Refused` if others could have written it.
     """
+    check_durability(durability)
     check_file(path)
     connection = connect(path, mode="rw", busy_s=busy_s)
     try:
-        version = _prepare(connection, path)
+        version = _prepare(connection, path, synchronous=SYNCHRONOUS[durability])
         writable = os.access(path, os.W_OK)
         side = make_side_folders(path) if writable else side_folder(path)
         if version < VERSION:
@@ -149,7 +151,7 @@ def connect(path: PathLike, *, mode: str, busy_s: float) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: PathLike) -> int:
+def _prepare(connection: sqlite3.Connection, path: PathLike, *, synchronous: str) -> int:
     """Check that the file is ours, set it up, and return its version."""
     try:
         found = connection.execute("PRAGMA application_id").fetchall()[0][0]
@@ -162,7 +164,7 @@ def _prepare(connection: sqlite3.Connection, path: PathLike) -> int:
             )
         connection.executescript(_OPEN_PRAGMAS)
         mode = connection.execute("PRAGMA journal_mode").fetchall()[0][0]
-        connection.execute("PRAGMA synchronous = FULL").fetchall()
+        connection.execute(f"PRAGMA synchronous = {synchronous}").fetchall()
     except sqlite3.Error as error:
         raise JobFileUnusable(f"cannot open `{path}`: {_reason(path, error)}; nothing was changed") from None
     if mode != "wal":

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from jobrun.durability import FULL, check_durability
 from jobrun.store import creation, opening
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
@@ -80,14 +81,16 @@ class Store:
 
 
 def open_store(
-    path: Path, *, create: bool = False, patience_s: float = PATIENCE_S
+    path: Path, *, create: bool = False, patience_s: float = PATIENCE_S, durability: str = FULL
 ) -> Store:
     """Open a job file, made first if `create` allows it and it is missing.
 
-    Raises `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
+    With `durability` "fast" its commits wait for no disk: they outlive any process, and the last of them may be
+    lost at a power cut. Raises `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
     """
+    check_durability(durability)
     created = create and not store_exists(path) and creation.create(path)
-    database = opening.open_database(path, busy_s=patience_s)
+    database = opening.open_database(path, busy_s=patience_s, durability=durability)
     return Store(path, database, created=created)
 
 

@@ -9,11 +9,13 @@ from jobrun.supervisor.office import Main
 from jobrun.wire.channel import Channel
 
 
-def scheduler_of(table: Path, path: Path) -> Main:
+def scheduler_of(table: Path, path: Path, *, durability: str) -> Main:
     """Return the main function of the scheduler of a table for a job file."""
 
     def main(control: Channel, generation: int) -> int:
-        settings = scheduler.Settings(path=path, table=table, is_replacement=generation > 1)
+        settings = scheduler.Settings(
+            path=path, table=table, durability=durability, is_replacement=generation > 1
+        )
         return scheduler.run(settings, control, scheduler.World())
 
     return main

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobrun.dispatcher.settings import KEEP_S
+from jobrun.durability import FULL
 from jobrun.units import plural
 
 
@@ -22,6 +23,7 @@ class Settings:
     keep_s: float | None = KEEP_S  # jobs that ended well; None: for ever
     import_paths: tuple[str, ...] = ()
     table: Path | None = None
+    durability: str = FULL  # of what the group commits
 
     def in_words(self) -> str:
         """Return what the group does, in one line."""

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from jobrun.cli import batch
 from jobrun.cli.asking import OPTIONS, Caller
 from jobrun.cli.enqueue import describe
-from jobrun.cli.flags import DURATION, FLAG, POLICY, TABLE, WHOLE
+from jobrun.cli.flags import DURABILITY, DURATION, FLAG, POLICY, TABLE, WHOLE
 from jobrun.cli.plain import plain
 from jobrun.cli.words import Request, parse
+from jobrun.durability import FULL
 from jobrun.errors import UsageError
 from jobrun.model import Surroundings
 from jobrun.store import open_store
@@ -84,9 +85,21 @@ FITTING = {
     WHOLE: st.sampled_from(["0", "3", "100", "101", "99", "007", "-1", "999999", "1000000", "1000001"]),
     DURATION: st.sampled_from(["90s", "5m", "2h", "0s", "1d", "1h30m", "9999h", "1.5s", "5", "s"]),
     POLICY: st.sampled_from(["park", "retry", "fail", "gone"]),
+    DURABILITY: st.sampled_from(["full", "fast", "slow"]),
 }
 READER = {flag: reader for flags_of, *_, reader, _ in TABLE for flag in flags_of}
-FIELDS_TAKEN = {"queue", "priority", "retries", "timeout_s", "on_crash", "key", "name", "tags", "quiet"}
+FIELDS_TAKEN = {
+    "queue",
+    "priority",
+    "retries",
+    "timeout_s",
+    "on_crash",
+    "key",
+    "name",
+    "tags",
+    "quiet",
+    "durability",
+}
 TAKEN = [flag for option in OPTIONS if option.field in FIELDS_TAKEN for flag in option.flags]
 
 
@@ -123,11 +136,11 @@ def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], 
     asked = plain(words)
     if asked is None:
         return
-    own, shown, is_quiet = asked
+    own, shown, is_quiet, durability = asked
 
     request = parse(words, CALLER)
 
-    assert request == Request(job=request.job, quiet=is_quiet)
+    assert request == Request(job=request.job, quiet=is_quiet, durability=durability or FULL)
     assert request.job is not None
     assert request.job.surroundings == (HERE if "kind" in own else None)
     columns = intake._columns(replace(request.job, surroundings=None), NOW_MS)
@@ -187,6 +200,7 @@ PLAIN_WORDS = [
     ["m:f", "--queue", "mail", "--priority=7", "--retries", "3", "--timeout", "90s", "--on-crash=park"],
     ["-Q", "mail", "m:f", "--tag", "a", "--tag=b.c", "--name", "nightly", "-q"],
     ["--key", "one of them", "m:f"],
+    ["m:f", "--durability", "fast"],
     ["--shell", "echo $HOME | wc -c > '/dev/null'", "-Q", "mail"],
     ["-x", "--timeout", "5m", "--", "rsync", "-a", "it's here/", "", "--wait"],
 ]
@@ -200,7 +214,7 @@ def test_what_stands_in_loops_goes_the_straight_way(words: list[str]) -> None:
 def test_each_option_is_plain_or_known_not_to_be() -> None:
     others = {"args", "kwargs", "batch", "check", "in", "eta", "expires"}
     others |= {"backoff_s", "max_backoff_s", "json", "wait", "follow"}
-    values = ["", "a", "1", "1s", "park"]
+    values = ["", "a", "1", "1s", "park", "fast"]
     taken = {
         option.field
         for option in OPTIONS

@@ -10,6 +10,7 @@ import typer
 
 from jobrun.cli import options
 from jobrun.cli.place import job_file
+from jobrun.durability import FULL
 from jobrun.errors import UsageError
 
 DRAIN_S = 30.0
@@ -26,6 +27,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     drain: options.Drain = None,
     grace: options.Grace = None,
     keep: options.Keep = None,
+    durability: options.Durability = FULL,
     paths: options.ImportPaths = None,
 ) -> int:
     """Run jobs until told to stop.
@@ -36,7 +38,14 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     if burst and cron is not None:
         raise UsageError("--burst leaves when nothing is due, and a table always has something to come")
     return _run(
-        ctx, workers=workers, queues=queues, burst=burst, table=cron, times=(drain, grace, keep), paths=paths
+        ctx,
+        workers=workers,
+        queues=queues,
+        burst=burst,
+        table=cron,
+        times=(drain, grace, keep),
+        durability=durability,
+        paths=paths,
     )
 
 
@@ -49,6 +58,7 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     drain: options.Drain = None,
     grace: options.Grace = None,
     keep: options.Keep = None,
+    durability: options.Durability = FULL,
     paths: options.ImportPaths = None,
 ) -> int:
     """Make jobs of a table when they fall due, and run them, until told to stop.
@@ -56,7 +66,14 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     The table is read again when it changes, and on HUP; with any error in it, it is kept as it was.
     """
     return _run(
-        ctx, workers=workers, queues=queues, burst=False, table=file, times=(drain, grace, keep), paths=paths
+        ctx,
+        workers=workers,
+        queues=queues,
+        burst=False,
+        table=file,
+        times=(drain, grace, keep),
+        durability=durability,
+        paths=paths,
     )
 
 
@@ -68,6 +85,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
     burst: bool,
     table: Path | None,
     times: tuple[float | None, float | None, float | None],
+    durability: str,
     paths: list[Path] | None,
 ) -> int:
     from jobrun.dispatcher.settings import KEEP_S  # noqa: PLC0415 -- only these verbs need the house
@@ -84,9 +102,10 @@ def _run(  # noqa: PLR0913 -- what both verbs have
         keep_s=KEEP_S if keep is None else None if math.isinf(keep) else keep,
         import_paths=tuple(os.fspath(path) for path in paths or ()),
         table=None if table is None else table.absolute(),
+        durability=durability,
     )
     if settings.table is None:
         return run(settings)
     from jobrun.supervisor.clock import scheduler_of  # noqa: PLC0415 -- croniter is for tables alone
 
-    return run(settings, scheduler_of(settings.table, settings.path))
+    return run(settings, scheduler_of(settings.table, settings.path, durability=durability))
