@@ -70,3 +70,20 @@ def test_each_peer_has_an_adapter_and_pinned_versions(name: str) -> None:
         )
         lines = [line for line in requirements.splitlines() if not line.startswith("#")]
         assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+
+
+@pytest.mark.process
+def test_many_writers_are_measured_and_see_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "bench" / "writers.py", "--clients", "3", "--seconds", "1", "--workers", "1"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert "; errors 0\n" in done.stdout, done.stdout + done.stderr
+    assert re.search(r"3 clients, 1 workers, 1 s: [1-9][\d,]* enqueued/s, [1-9][\d,]* drained/s", done.stdout)
+    assert list(tmp_path.iterdir()) == []
