@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jobrun.actions.looking import get
-from jobrun.errors import NotDone
+from jobrun.errors import Busy, NoRoom, NotDone
 from jobrun.model import Job, JobFilter, State
 from jobrun.store import Store
 
-BATCH = 500  # jobs that one transaction changes, so that nobody waits long behind it
+BATCH = 200  # jobs that one transaction changes, so that nobody waits long behind it
+EMPTIED_AFTER = 40  # batches: some megabytes of WAL
+REST_S = 0.004  # between transactions: a program that must not wait in the kernel tries every 3 ms
+LOOKED_UP = 50_000  # ids at once: what is rare is looked up in an index, which is read to its end each time
 
 DISPOSABLE = frozenset({State.SUCCEEDED, State.CANCELLED, State.EXPIRED, State.SKIPPED})
 FINAL = frozenset(state for state in State if state.is_final)
@@ -72,11 +77,39 @@ def retry_all(store: Store, which: JobFilter, *, now: datetime, tell: Callable[[
 
 def purge_all(store: Store, which: JobFilter, *, tell: Callable[[int], None]) -> int:
     """Remove all ended jobs that match, with their attempts, in batches; return how many."""
-    count = 0
-    for batch in _batches(store, which):
-        count += store.orders.purge([job.id for job in batch])
-        tell(len(batch))
+    count, last, wal = 0, 0, _Wal(store)
+    while ids := store.ledger.ids(which, limit=LOOKED_UP, newest_first=False, after_id=last):
+        last = ids[-1]
+        for batch in (ids[first : first + BATCH] for first in range(0, len(ids), BATCH)):
+            count += _purge(store, batch, which)
+            tell(len(batch))
+            wal.grew()
+            time.sleep(REST_S)
     return count
+
+
+def _purge(store: Store, ids: Sequence[int], which: JobFilter) -> int:
+    with store.group():  # one may have been retried since it was looked up
+        still = replace(which, ids=tuple(ids))
+        return store.orders.purge(store.ledger.ids(still, limit=BATCH, newest_first=False))
+
+
+class _Wal:
+    """The WAL of a purge, emptied on the way: there may be no housekeeper, or one that sleeps."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._every = self._left = EMPTIED_AFTER
+
+    def grew(self) -> None:
+        """Note a batch, and empty the WAL if it is time; while somebody reads, try less and less often."""
+        self._left -= 1
+        if self._left:
+            return
+        is_empty = False
+        with contextlib.suppress(Busy, NoRoom):  # what was purged is purged
+            is_empty = self._store.checkpoint()
+        self._every = self._left = EMPTIED_AFTER if is_empty else 2 * self._every
 
 
 def _batches(store: Store, which: JobFilter) -> Iterator[list[Job]]:

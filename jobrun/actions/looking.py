@@ -16,11 +16,12 @@ from jobrun.paths import side_dir
 from jobrun.store import Store
 
 GLANCE = 10  # jobs of a kind that an overview shows
+COUNTED = 10_000  # jobs that match; a file may hold millions more, and nobody waits for their number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The newest of the jobs that match, and how many match in all."""
+    """The newest of the jobs that match, and how many match in all; beyond `COUNTED` it is one more."""
 
     jobs: tuple[Job, ...]
     total: int
@@ -69,7 +70,11 @@ class Overview:
 def listing(store: Store, which: JobFilter, *, limit: int) -> Listing:
     """Return the newest jobs that match, at most `limit` of them."""
     jobs = tuple(store.ledger.select(which, limit=limit))
-    return Listing(jobs=jobs, total=len(jobs) if len(jobs) < limit else store.ledger.count(which))
+    is_all = len(jobs) < limit
+    return Listing(
+        jobs=jobs,
+        total=len(jobs) if is_all else store.ledger.count(which, limit=max(COUNTED, limit) + 1),
+    )
 
 
 def inspect(store: Store, job_id: int) -> Inspection:
@@ -110,8 +115,8 @@ def overview(store: Store) -> Overview:
     return Overview(
         counts=store.ledger.counts(),
         workers=workers(store),
-        running=_some(store, State.RUNNING, newest_first=False),
-        ready=_some(store, State.READY, newest_first=False),
+        running=_running(store),
+        ready=tuple(store.ledger.longest_ready(limit=GLANCE)),
         next_due=store.queue.next_due(),
         troubled=_last_troubled(store),
         tables=tables(store),
@@ -127,11 +132,11 @@ def _view(path: Path, row: WorkerRow, job: Job | None) -> WorkerView:
     return WorkerView(row=row, is_alive=locks.is_held(lock), beat_at=beat_at, job=job)
 
 
-def _some(store: Store, *states: State, newest_first: bool) -> tuple[Job, ...]:
-    which = JobFilter(states=frozenset(states))
-    return tuple(store.ledger.select(which, limit=GLANCE, newest_first=newest_first))
+def _running(store: Store) -> tuple[Job, ...]:
+    which = JobFilter(states=frozenset({State.RUNNING}))
+    return tuple(store.ledger.select(which, limit=GLANCE, newest_first=False))
 
 
 def _last_troubled(store: Store) -> tuple[Job, ...]:
-    troubled = _some(store, *TROUBLED, newest_first=True)
+    troubled = store.ledger.last_ended(TROUBLED, limit=GLANCE)
     return tuple(sorted(troubled, key=lambda job: job.finished_at or job.created_at, reverse=True))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobrun.model import Attempt, Job, JobFilter, State
 from jobrun.store.database import Database
 from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, attempt_of, compact, job_of, variables_of
 from jobrun.units import to_ms
+
+NEAR = 1000  # rows among which a page is looked for first
 
 
 class Ledger:
@@ -26,18 +29,72 @@ class Ledger:
         self, which: JobFilter, *, limit: int, newest_first: bool = True, after_id: int | None = None
     ) -> list[Job]:
         """Return at most `limit` jobs by id; `after_id` goes on where the last page ended."""
-        where, arguments = _where(which)
-        if after_id is not None:
-            where += " AND jobs.id < :after" if newest_first else " AND jobs.id > :after"
-            arguments["after"] = after_id
-        order = "DESC" if newest_first else "ASC"
-        sql = f"{JOB_WITH_LAST_ATTEMPT} WHERE {where} ORDER BY jobs.id {order} LIMIT :limit"
-        return [job_of(row) for row in self._db.rows(sql, {**arguments, "limit": limit})]
+        ids = self.ids(which, limit=limit, newest_first=newest_first, after_id=after_id)
+        return self._jobs(ids, which, newest_first=newest_first)
 
-    def count(self, which: JobFilter) -> int:
+    def ids(
+        self, which: JobFilter, *, limit: int, newest_first: bool = True, after_id: int | None = None
+    ) -> list[int]:
+        """Return the ids of what `select` would return.
+
+        No plan is good for all: what is frequent is found among the next few rows, what is rare in the
+        index of its state. Chosen blindly, the index of what succeeded would be sorted for every page.
+        """
+        page = _Page(limit, newest_first, after_id)
         where, arguments = _where(which)
-        rows = self._db.rows(f"SELECT count(*) AS n FROM jobs WHERE {where}", arguments)  # noqa: S608 -- fixed parts
-        return int(rows[0]["n"])
+        whole = f"{where}{_states_clause(which.states)}"
+        if which.ids is None:
+            near = self._page(f"{whole} AND {page.near(self._first_id(page))}", arguments, page)
+            if len(near) >= limit:
+                return near
+        if not _is_in_index(which):
+            return self._page(whole, arguments, page)
+        found = [
+            self._page(f"{where}{_state_clause(each)}", arguments, page, is_indexed=True)
+            for each in which.states
+        ]
+        return sorted(itertools.chain(*found), reverse=newest_first)[:limit]
+
+    def count(self, which: JobFilter, *, limit: int | None = None) -> int:
+        """Return how many jobs match; with a `limit` no more than so many are counted."""
+        where, arguments = _where(which)
+        clauses = [_state_clause(state) for state in which.states] or [""]
+        most = -1 if limit is None else limit
+        count = 0
+        for clause in clauses:
+            sql = f"SELECT count(*) AS n FROM (SELECT 1 FROM jobs WHERE {where}{clause} LIMIT :most)"  # noqa: S608 -- fixed parts
+            count += int(self._db.rows(sql, {**arguments, "most": most})[0]["n"])
+        return count if limit is None else min(count, limit)
+
+    def longest_ready(self, *, limit: int) -> list[Job]:
+        """Return the oldest of the ready jobs; the index has them by priority, of which there are few."""
+        ids: list[int] = []
+        priority = self._db.row("SELECT max(priority) AS p FROM jobs WHERE state = 'ready'")
+        while priority is not None and priority["p"] is not None:
+            arguments = {"p": priority["p"], "limit": limit}
+            rows = self._db.rows(
+                "SELECT id FROM jobs WHERE state = 'ready' AND priority = :p ORDER BY id LIMIT :limit",
+                arguments,
+            )
+            ids += [row["id"] for row in rows]
+            priority = self._db.row(
+                "SELECT max(priority) AS p FROM jobs WHERE state = 'ready' AND priority < :p",
+                {"p": arguments["p"]},
+            )
+        return self._jobs(sorted(ids)[:limit], JobFilter(states=frozenset({State.READY})), newest_first=False)
+
+    def last_ended(self, states: frozenset[State], *, limit: int) -> list[Job]:
+        """Return the jobs in some states that ended last, the newest id first."""
+        sql = """
+            SELECT id, finished_at
+              FROM jobs
+             WHERE state = :state AND finished_at IS NOT NULL
+             ORDER BY finished_at DESC
+             LIMIT :limit
+        """
+        rows = [row for state in states for row in self._db.rows(sql, {"state": state, "limit": limit})]
+        rows.sort(key=lambda row: row["finished_at"], reverse=True)
+        return self._jobs([row["id"] for row in rows[:limit]], JobFilter(states=states), newest_first=True)
 
     def counts(self) -> dict[State, int]:
         """Return how many jobs there are in each state, nought included."""
@@ -73,6 +130,32 @@ class Ledger:
             ids += [row["id"] for row in rows]
         return ids
 
+    def _jobs(self, ids: Sequence[int], which: JobFilter, *, newest_first: bool) -> list[Job]:
+        """Return those of some jobs that match still; the ids were read a moment ago."""
+        where, arguments = _where(which)
+        sql = f"""
+            {JOB_WITH_LAST_ATTEMPT}
+             WHERE jobs.id IN (SELECT value FROM json_each(:these)) AND {where}{_states_clause(which.states)}
+             ORDER BY jobs.id {"DESC" if newest_first else "ASC"}
+        """  # noqa: S608 -- fixed parts
+        return [job_of(row) for row in self._db.rows(sql, {**arguments, "these": compact(list(ids))})]
+
+    def _page(
+        self, where: str, arguments: dict[str, Any], page: _Page, *, is_indexed: bool = False
+    ) -> list[int]:
+        """Return ids row by row as they lie in the file, or sorted as an index has them."""
+        hint, key = ("", "+jobs.id") if is_indexed else ("NOT INDEXED", "jobs.id")
+        sql = f"SELECT id FROM jobs {hint} WHERE {where}{page.after} ORDER BY {key} {page.order} LIMIT :limit"  # noqa: S608 -- fixed parts
+        rows = self._db.rows(sql, {**arguments, "after": page.after_id, "limit": page.limit})
+        return [row["id"] for row in rows]
+
+    def _first_id(self, page: _Page) -> int:
+        """Return where a page begins."""
+        if page.after_id is not None:
+            return page.after_id
+        row = self._db.row(f"SELECT {'max' if page.newest_first else 'min'}(id) AS id FROM jobs")  # noqa: S608 -- fixed parts
+        return 0 if row is None or row["id"] is None else int(row["id"])
+
     def attempts(self, job_id: int) -> list[Attempt]:
         """Return the ended attempts of a job, the first one first."""
         rows = self._db.rows("SELECT * FROM attempts WHERE job_id = :id ORDER BY number", {"id": job_id})
@@ -84,8 +167,32 @@ class Ledger:
         return {} if row is None else variables_of(row)
 
 
+class _Page(NamedTuple):
+    """Some of the jobs, in the order of their ids."""
+
+    limit: int
+    newest_first: bool
+    after_id: int | None
+
+    @property
+    def order(self) -> str:
+        return "DESC" if self.newest_first else "ASC"
+
+    @property
+    def after(self) -> str:
+        if self.after_id is None:
+            return ""
+        return " AND jobs.id < :after" if self.newest_first else " AND jobs.id > :after"
+
+    def near(self, first_id: int) -> str:
+        """Return what holds for the next few ids."""
+        few = max(NEAR, 4 * self.limit)
+        return f"jobs.id >= {first_id - few}" if self.newest_first else f"jobs.id <= {first_id + few}"
+
+
 def _where(which: JobFilter) -> tuple[str, dict[str, Any]]:
-    """Return a WHERE clause and its values; each part is fixed text, values are bound."""
+    """Return a WHERE clause for all but the states, and its values; each part is fixed text, values are bound."""
+    age = "jobs.finished_at" if _all_final(which.states) else "coalesce(jobs.finished_at, jobs.created_at)"
     parts: dict[str, tuple[str, Any]] = {
         "ids": (
             "jobs.id IN (SELECT value FROM json_each(:ids))",
@@ -95,25 +202,34 @@ def _where(which: JobFilter) -> tuple[str, dict[str, Any]]:
         "task": ("jobs.task GLOB :task", which.task),
         "name": ("jobs.name = :name", which.name),
         "tag": ("EXISTS (SELECT 1 FROM json_each(jobs.tags) WHERE value = :tag)", which.tag),
-        "since": (
-            "coalesce(jobs.finished_at, jobs.created_at) >= :since",
-            None if which.since is None else to_ms(which.since),
-        ),
-        "before": (
-            "coalesce(jobs.finished_at, jobs.created_at) < :before",
-            None if which.before is None else to_ms(which.before),
-        ),
+        "since": (f"{age} >= :since", None if which.since is None else to_ms(which.since)),
+        "before": (f"{age} < :before", None if which.before is None else to_ms(which.before)),
     }
     given = {name: value for name, (_, value) in parts.items() if value is not None}
-    clauses = [parts[name][0] for name in given]
-    if which.states:
-        clauses.append(_states_clause(which.states))
-    return " AND ".join(clauses) or "1", given
+    return " AND ".join(parts[name][0] for name in given) or "1", given
+
+
+def _is_in_index(which: JobFilter) -> bool:
+    """Say whether the indexes of states answer alone, or leave few rows to look at."""
+    if not which.states or which.ids is not None:
+        return False
+    has_no_age = which.since is None and which.before is None
+    is_alone = not any((which.queue, which.task, which.name, which.tag)) and (
+        has_no_age or _all_final(which.states)
+    )
+    return is_alone or State.SUCCEEDED not in which.states
+
+
+def _all_final(states: frozenset[State]) -> bool:
+    return bool(states) and all(state.is_final for state in states)
+
+
+def _state_clause(state: State) -> str:
+    """Name a state as text, so that the planner can use its partial index."""
+    return f" AND jobs.state = '{state}'{' AND jobs.finished_at IS NOT NULL' if state.is_final else ''}"
 
 
 def _states_clause(states: frozenset[State]) -> str:
-    """Name the states as text, so that the planner can use the partial index of each."""
-    clauses = [f"jobs.state = '{state}'" for state in sorted(states)]
-    listed = " OR ".join(clauses)
-    finished = " AND jobs.finished_at IS NOT NULL" if all(state.is_final for state in states) else ""
-    return f"({listed}){finished}"
+    """Name states so that no index is used for them."""
+    listed = ", ".join(f"'{state}'" for state in sorted(states))
+    return f" AND +jobs.state IN ({listed})" if states else ""

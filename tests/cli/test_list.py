@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobrun.model import Job, Kind
+from jobrun.actions import looking
+from jobrun.model import Job, JobFilter, Kind
+from jobrun.store import Store
 
 Make = Callable[..., Job]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -95,6 +97,16 @@ def test_a_limit_says_how_many_more_there_are(add: Make, jobrun: Run) -> None:
 
     assert len(done.stdout.splitlines()) == 1 + 2
     assert done.stderr == "the newest 2 of 3; --limit N shows more\n"
+
+
+def test_no_more_are_counted_than_anybody_wants_to_know(
+    add: Make, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "COUNTED", 3)
+    for _ in range(9):
+        add()
+
+    assert looking.listing(store, JobFilter(), limit=2).total == 4
 
 
 def test_a_limit_beyond_reason_is_capped_with_a_note(add: Make, jobrun: Run) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -124,6 +125,32 @@ def test_batches_are_small_and_told_of(store: Store, end: Make, monkeypatch: pyt
     removed = acting.purge_all(store, JobFilter(states=frozenset({State.SUCCEEDED})), tell=told.append)
 
     assert (removed, told) == (5, [2, 2, 1])
+
+
+def test_a_purge_empties_the_log_on_its_way(store: Store, end: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting, "BATCH", 1)
+    monkeypatch.setattr(acting, "EMPTIED_AFTER", 2)
+    for _ in range(2):
+        end()
+
+    acting.purge_all(store, JobFilter(states=frozenset({State.SUCCEEDED})), tell=lambda _: None)
+
+    assert store.path.with_name(f"{store.path.name}-wal").stat().st_size == 0
+
+
+def test_a_purge_takes_nothing_that_was_retried_since_it_was_looked_up(
+    store: Store, fail: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [fail().id for _ in range(2)]
+    monkeypatch.setattr(acting, "BATCH", 1)
+
+    def retry(_: int) -> None:
+        store.orders.retry(ids[1:], now=datetime.now(UTC))
+        store.orders.cancel(ids[1], now=datetime.now(UTC))
+
+    removed = acting.purge_all(store, JobFilter(states=frozenset({State.FAILED})), tell=retry)
+
+    assert (removed, left(store)) == (1, ids[1:])
 
 
 def test_json_tells_what_was_done(end: Make, add: Make, jobrun: Run) -> None:

@@ -17,8 +17,8 @@ import pytest
 from jobrun.cron.words import NewTick, TickState
 from jobrun.errors import Busy, JobFileUnusable
 from jobrun.lifecycle import settle
-from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State
-from jobrun.store import Store, open_store
+from jobrun.model import TROUBLED, Ending, Job, JobFilter, Kind, NewJob, Outcome, State
+from jobrun.store import Store, ledger, open_store
 from jobrun.units import from_ms
 from tests import claims
 
@@ -193,6 +193,8 @@ PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
         lambda s: s.ledger.ended_before(NOW, [State.SUCCEEDED, State.SKIPPED], limit=9),
         {"jobs_finished"},
     ),
+    ("longest_ready", lambda s: s.ledger.longest_ready(limit=9), {"jobs_ready"}),
+    ("last_ended", lambda s: s.ledger.last_ended(TROUBLED, limit=9), {"jobs_finished"}),
     (
         "count by final states",
         lambda s: s.ledger.count(JobFilter(states=frozenset({State.FAILED, State.CRASHED}))),
@@ -264,6 +266,73 @@ def test_a_claim_costs_the_same_however_many_other_jobs_there_are(
     add_others(store, 20_000)
 
     assert steps_of(store, lambda: claim(store, *queues)) <= alone + 1
+
+
+@pytest.mark.parametrize("states", [{State.SUCCEEDED}, {State.FAILED}, set()])
+def test_the_first_page_costs_the_same_however_many_jobs_there_are(store: Store, states: set[State]) -> None:
+    which = JobFilter(states=frozenset(states))
+    add_others(store, 2_000)
+    few = steps_of(store, lambda: store.ledger.ids(which, limit=20, newest_first=False))
+
+    add_others(store, 20_000)
+
+    assert steps_of(store, lambda: store.ledger.ids(which, limit=20, newest_first=False)) <= few + 1
+
+
+FILTERS: list[tuple[JobFilter, Callable[[Job], bool]]] = [
+    (JobFilter(), lambda _: True),
+    (JobFilter(queue="q1"), lambda job: job.queue == "q1"),
+    (JobFilter(states=frozenset({State.READY})), lambda job: job.state is State.READY),
+    (
+        JobFilter(states=frozenset({State.SUCCEEDED}), queue="q2"),
+        lambda j: (j.state, j.queue) == ("succeeded", "q2"),
+    ),
+    (JobFilter(states=TROUBLED, queue="q2"), lambda job: job.state in TROUBLED and job.queue == "q2"),
+    (
+        JobFilter(states=frozenset({State.FAILED, State.SCHEDULED}), before=from_ms(1)),
+        lambda job: job.state is State.SCHEDULED,
+    ),
+    (
+        JobFilter(states=frozenset({State.FAILED, State.SUCCEEDED}), since=from_ms(30)),
+        lambda job: job.finished_at is not None and job.finished_at >= from_ms(30),
+    ),
+    (JobFilter(ids=(9, 3, 70, 999)), lambda job: job.id in (9, 3, 70)),
+    (JobFilter(name="nobody's"), lambda _: False),
+]
+
+
+@pytest.mark.parametrize("near", [1, 25, 1000])
+@pytest.mark.parametrize(("which", "is_meant"), FILTERS)
+def test_a_page_holds_what_matches_however_it_is_looked_for(
+    store: Store,
+    which: JobFilter,
+    is_meant: Callable[[Job], bool],
+    near: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_others(store, 80)
+    meant = [
+        job.id for job in store.ledger.select(JobFilter(), limit=99, newest_first=False) if is_meant(job)
+    ]
+    monkeypatch.setattr(ledger, "NEAR", near)
+
+    for limit in (1, 4, 99):
+        for is_down, ids in ((False, meant), (True, meant[::-1])):
+            found = store.ledger.select(which, limit=limit, newest_first=is_down)
+            assert [job.id for job in found] == ids[:limit]
+            if found:
+                found = store.ledger.select(which, limit=limit, newest_first=is_down, after_id=found[-1].id)
+                assert [job.id for job in found] == ids[limit : 2 * limit]
+
+    assert store.ledger.count(which) == len(meant)
+    assert store.ledger.count(which, limit=3) == min(len(meant), 3)
+
+
+def test_the_longest_ready_are_found_in_every_priority(store: Store) -> None:
+    jobs = [NewJob(kind=Kind.CALL, task="a:f", priority=priority) for priority in (0, 5, 9, 5, 0)]
+    ids = [added.id for added in store.intake.add(jobs, now=NOW)]
+
+    assert [job.id for job in store.ledger.longest_ready(limit=3)] == ids[:3]
 
 
 def test_a_file_that_another_program_holds_is_busy_and_nothing_is_changed(path: Path, store: Store) -> None:

@@ -129,7 +129,9 @@ def show_jobs(found: looking.Listing, *, as_json: bool) -> None:
     else:
         render.remark("no jobs match")
     if found.total > len(found.jobs):
-        render.remark(f"the newest {len(found.jobs)} of {found.total}; --limit N shows more")
+        most = max(looking.COUNTED, len(found.jobs))
+        total = f"more than {most}" if found.total > most else found.total
+        render.remark(f"the newest {len(found.jobs)} of {total}; --limit N shows more")
 
 
 def _is_absent(path: Path) -> bool:
