@@ -24,7 +24,8 @@ from jobrun.store import Store
 EVERY_S = 2.0
 WAL_LIMIT = 4 * 1024 * 1024  # bytes
 WAL_REST_S = 60.0  # after the last write
-LONGEST_WAIT_S = 60.0  # between tries to empty a WAL that somebody reads
+WAL_EVERY_S = 0.05  # it is looked at; under load it grows by megabytes meanwhile
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0  # between tries to empty a WAL that somebody reads
 STRAY_AGE_S = 86400.0  # a file nobody came for
 
 
@@ -39,27 +40,35 @@ class Housekeeping:
         self._side = side_dir(store.path)
         self._role = Role(self._side / "housekeeper")
         self._recovery = Recovery(self._side)
+        self._is_keeper = False
         self._next_at = 0.0
         self._checkpoint_at = 0.0
         self._checkpoint_wait_s = 0.0
 
     def do_round(self, seats: Iterable[Seat], *, monotonic: float) -> None:
         """Do what is due; the workers of this group look after themselves."""
+        if self._is_keeper:
+            self._keep_small(monotonic)
         if monotonic < self._next_at:
             return
         begin = time.monotonic()
         self._next_at = monotonic + EVERY_S
         self._thin_out(seats)
-        if not self._role.try_to_take():
+        self._is_keeper = self._role.try_to_take()
+        if not self._is_keeper:
             return
         own = {seat.name for seat in seats}
         expire(self._store, now=self._world.now())
         self._settle_lost(own, monotonic)
         self._strike_off_dead(own)
         self._sweep_strays()
+        self._keep_small(monotonic)
+        self._next_at = monotonic + max(EVERY_S, 2 * (time.monotonic() - begin))  # a slow one rests as long
+
+    def _keep_small(self, monotonic: float) -> None:
+        """Do what must keep pace with the load: it is little at a time, and others wait meanwhile."""
         self._retention.do_round(now=self._world.now(), monotonic=monotonic)
         self._look_after_wal(monotonic)
-        self._next_at = monotonic + max(EVERY_S, 2 * (time.monotonic() - begin))  # a slow one rests as long
 
     def close(self) -> None:
         """Empty the WAL if it is ours to do, and leave the role to others."""
@@ -116,12 +125,15 @@ class Housekeeping:
 
     def _look_after_wal(self, monotonic: float) -> None:
         """Empty the WAL when it is due; while readers hinder it, try less and less often."""
-        if monotonic < self._checkpoint_at or not self._wal_is_due():
+        if monotonic < self._checkpoint_at:
+            return
+        self._checkpoint_at = monotonic + WAL_EVERY_S
+        if not self._wal_is_due():
             return
         if self._empty_wal():
             self._checkpoint_wait_s = 0.0
             return
-        self._checkpoint_wait_s = min(max(self._checkpoint_wait_s * 2, EVERY_S), LONGEST_WAIT_S)
+        self._checkpoint_wait_s = min(max(self._checkpoint_wait_s * 2, SHORTEST_WAIT_S), LONGEST_WAIT_S)
         self._checkpoint_at = monotonic + self._checkpoint_wait_s
 
     def _empty_wal(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 from jobrun.model import State
@@ -10,6 +11,8 @@ from jobrun.store import Store
 TICKS_KEPT = timedelta(days=30)
 EVERY_S = 60.0
 BATCH = 100  # jobs: their output goes too, and the write lock is held meanwhile
+ROUND_S = 0.005  # as long as no job that waits meanwhile is late
+REST = 4  # times as long as the last round took, so that a fifth of the time keeps pace with any load
 
 _FORGOTTEN = (State.SUCCEEDED, State.CANCELLED, State.EXPIRED, State.SKIPPED)
 
@@ -24,14 +27,21 @@ class Retention:
         self._next_at = 0.0
 
     def do_round(self, *, now: datetime, monotonic: float) -> None:
-        """Remove a batch if it is time; the next one follows at once where there was more."""
+        """Remove batches if it is time, for `ROUND_S` at most; where there is more, go on after a rest."""
         if monotonic < self._next_at:
             return
+        begin = time.monotonic()
+        is_more = True
+        while is_more and time.monotonic() - begin < ROUND_S:
+            is_more = self._remove_batch(now)
+        self._next_at = monotonic + (REST * (time.monotonic() - begin) if is_more else EVERY_S)
+
+    def _remove_batch(self, now: datetime) -> bool:
+        """Remove a few; say whether there may be more."""
         is_more = self._store.ticks.forget_before(now - TICKS_KEPT, limit=BATCH) == BATCH
         if self._kept is not None:
             ids = self._store.ledger.ended_before(now - self._kept, _FORGOTTEN, limit=BATCH)
             is_more |= len(ids) == BATCH
             if ids:
                 self._store.orders.purge(ids)
-        if not is_more:
-            self._next_at = monotonic + EVERY_S
+        return is_more

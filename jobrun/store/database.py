@@ -18,7 +18,7 @@ from jobrun.locks.gate import Gate
 
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
-_CHECKPOINT_MS = 50
+_CHECKPOINT_MS = 40  # a writer that waits for it is to wait less than 50
 _NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 
 PathLike = str | os.PathLike[str]

@@ -692,11 +692,11 @@ class TestCheckpoint:
         with open_store(scene.path) as other:
             with other.reading():
                 other.ledger.count(JobFilter())
-                for _ in range(160):
-                    scene.step(after_s=1.0)
+                for _ in range(400):
+                    scene.step(after_s=0.125)
                     os.utime(wal, (0, 0))
                 waits = [after - before for before, after in itertools.pairwise(tries)]
-                assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
+                assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
             scene.step(after_s=60.0)
 
         assert wal.stat().st_size == 0

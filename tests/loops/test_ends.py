@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from jobrun.cron.words import Entry, EntrySpec, Errand, NewTick, Ping, Special, TickState
-from jobrun.model import Job, JobFilter, Kind, Outcome, Output, State, Terms
+from jobrun.model import Job, JobFilter, Kind, NewJob, Outcome, Output, State, Terms
 from jobrun.wire.messages import Stop, Why
 from tests.loops.conftest import FakeWorker, Scene
 
@@ -306,6 +306,22 @@ def test_what_ended_well_is_forgotten_in_time_and_what_failed_stays(
 
     assert before == [True, True, True]
     assert after == ([False, False, True] if keep_s else [True, True, True])
+
+
+def test_forgetting_keeps_pace_with_many(scene: Scene) -> None:
+    added = scene.store.intake.add([NewJob(kind=Kind.CALL, task="app:f")] * 1000, now=scene.now())
+    with scene.store.group():
+        for job in added:
+            scene.store.orders.cancel(job.id, now=scene.now())
+    scene.open(keep_s=60.0)
+    scene.step(after_s=61.0)
+
+    steps = 0
+    while scene.store.ledger.count(JobFilter()):
+        scene.step(after_s=0.1)
+        steps += 1
+
+    assert steps < 30  # of a tenth of a second
 
 
 def test_ticks_are_forgotten_after_a_month(scene: Scene) -> None:
