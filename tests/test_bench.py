@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.dom import minidom
 
 import pytest
 
@@ -87,3 +88,32 @@ def test_many_writers_are_measured_and_see_no_error(tmp_path: Path) -> None:
     assert "; errors 0\n" in done.stdout, done.stdout + done.stderr
     assert re.search(r"3 clients, 1 workers, 1 s: [1-9][\d,]* enqueued/s, [1-9][\d,]* drained/s", done.stdout)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_grows_can_be_measured_and_drawn(tmp_path: Path) -> None:
+    words = [
+        "--to",
+        "1000",
+        "--rounds",
+        "1",
+        "--folder",
+        str(tmp_path),
+        "--curves",
+        str(tmp_path),
+        "sizes",
+        "breadth",
+    ]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.scale", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "claim and end, by 16, µs CPU" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scale-cpu.svg", "scale-wall.svg"]
+    assert minidom.parse(str(tmp_path / "scale-cpu.svg")).getElementsByTagName("polyline")

@@ -1,0 +1,98 @@
+"""Curves as an SVG: both axes logarithmic, one line a series. Light and dark pages show it alike."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+WIDTH, HEIGHT = 760, 420
+LEFT, RIGHT, TOP, BOTTOM = 70, 190, 40, 50
+FONT = 'font-family="sans-serif" font-size="12"'
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")
+
+Points = Sequence[tuple[float, float]]
+
+
+def draw(title: str, across: str, up: str, series: Mapping[str, Points]) -> str:
+    """Return the text of an SVG; values are above nought."""
+    axes = _Axes(
+        [x for points in series.values() for x, _ in points], [y for p in series.values() for _, y in p]
+    )
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {FONT} fill="#808080">',
+        f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
+        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, across, anchor="middle"),
+        f'<text transform="translate(16 {middle}) rotate(-90)" text-anchor="middle">{escape(up)}</text>',
+        *axes.grid(),
+    ]
+    ends = _spread([axes.y(points[-1][1]) for points in series.values()])
+    for (name, points), colour, end in zip(series.items(), _colours(len(series)), ends, strict=True):
+        places = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in points)
+        parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [
+            f'<circle cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="3" fill="{colour}"/>' for x, y in points
+        ]
+        parts.append(_text(WIDTH - RIGHT + 12, end + 4, name, fill=colour))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+class _Axes:
+    """Where values lie: from the power of ten below the smallest to the one above the largest."""
+
+    def __init__(self, across: Sequence[float], up: Sequence[float]) -> None:
+        self._across, self._up = _decades(across), _decades(up)
+
+    def x(self, value: float) -> float:
+        first, last = self._across
+        return LEFT + (math.log10(value) - first) / (last - first) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        first, last = self._up
+        return HEIGHT - BOTTOM - (math.log10(value) - first) / (last - first) * (HEIGHT - TOP - BOTTOM)
+
+    def grid(self) -> list[str]:
+        """Return a line for each power of ten, with its name."""
+        right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+        parts = []
+        for power in range(self._across[0], self._across[1] + 1):
+            x = self.x(10.0**power)
+            parts.append(_line(x, TOP, x, bottom))
+            parts.append(_text(x, bottom + 18, _number(power), anchor="middle"))
+        for power in range(self._up[0], self._up[1] + 1):
+            y = self.y(10.0**power)
+            parts.append(_line(LEFT, y, right, y))
+            parts.append(_text(LEFT - 8, y + 4, _number(power), anchor="end"))
+        return parts
+
+
+def _decades(values: Sequence[float]) -> tuple[int, int]:
+    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    return first, max(last, first + 1)
+
+
+def _number(power: int) -> str:
+    return f"{10**power:,}" if power >= 0 else f"{10.0**power:g}"
+
+
+def _spread(places: Sequence[float], apart: float = 15) -> list[float]:
+    """Move names apart that would stand on each other, in their order."""
+    moved = list(places)
+    order = sorted(range(len(places)), key=lambda n: places[n])
+    for above, below in itertools.pairwise(order):
+        moved[below] = max(moved[below], moved[above] + apart)
+    return moved
+
+
+def _colours(count: int) -> list[str]:
+    return [COLOURS[n % len(COLOURS)] for n in range(count)]
+
+
+def _line(x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="#808080" stroke-opacity="0.3"/>'
+
+
+def _text(x: float, y: float, words: str, *, anchor: str = "start", fill: str = "#808080") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(words)}</text>'
