@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import jobrun
-from jobrun.dispatcher import desk
+from jobrun.dispatcher import process
 from jobrun.errors import Refused, UsageError
 from jobrun.scheduler import loop
 from jobrun.store import Store, open_store
@@ -77,7 +77,7 @@ def test_dispatcher_and_scheduler_commit_as_their_group_was_told(
         asked.append(how["durability"])
         raise Refused("enough is known")
 
-    monkeypatch.setattr(desk, "open_store", refuse)
+    monkeypatch.setattr(process, "open_store", refuse)
     monkeypatch.setattr(loop, "open_store", refuse)
     table = path.with_name("jobs.toml")
     table.write_text('[jobs.a]\nshell = "true"\nevery = "1h"\n', encoding="utf-8")
