@@ -13,14 +13,14 @@ random number: they are arguments.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from jobrun.frozen import frozen
 from jobrun.model import MAX_CRASHES, Ending, Job, OnCrash, Outcome, State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settlement:
     """What becomes of a job: its next state, its counters, and when it is due if it waits again."""
 

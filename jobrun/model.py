@@ -7,10 +7,12 @@ Times are aware datetimes here and integer milliseconds UTC in the store.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from jobrun.frozen import frozen
 
 DEFAULT_QUEUE = "default"
 MAX_CRASHES = 3  # a job whose worker dies alone this many times is stopped
@@ -61,7 +63,7 @@ class OnCrash(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Surroundings:
     """Where a job runs. A command has this environment and no other; a call adds it to its worker's."""
 
@@ -77,7 +79,7 @@ class Leftovers(StrEnum):
     KEEP = "keep"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Terms:
     """The rarer terms of a job: what its command reads, how its exit is read, who is told of it."""
 
@@ -105,7 +107,7 @@ def reserved_queue(queue: str, owner: int) -> str:
     return f".{owner}.{queue}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NewJob:
     """A job asked for.
 
@@ -137,7 +139,7 @@ class NewJob:
     terms: Terms = COMMON_TERMS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Added:
     """What became of a `NewJob`: `is_new` is False when a live job already had its key."""
 
@@ -147,14 +149,14 @@ class Added:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ErrorInfo:
     type: str
     message: str
     traceback: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Output:
     """What a job printed: the head and the tail that are kept, and how much there was (bytes)."""
 
@@ -171,7 +173,7 @@ class Output:
 NO_OUTPUT = Output()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ending:
     """How one attempt ended, as its worker or supervisor saw it."""
 
@@ -192,7 +194,7 @@ class Ending:
     is_skip: bool = False  # it said itself that there was nothing to do
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Job:
     """A stored job. `token` names its running attempt, and is None between attempts."""
 
@@ -244,7 +246,7 @@ class Job:
         return max(self.attempt + self.retries - self.failures + (1 if spent else 0), self.attempt, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attempt:
     """One ended attempt. The live attempt of a running job is part of its `Job`."""
 
@@ -258,7 +260,7 @@ class Attempt:
     ending: Ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WorkerRow:
     """One incarnation of a worker; `name` is also the name of its lock file."""
 
@@ -271,7 +273,7 @@ class WorkerRow:
     stopping_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JobFilter:
     """Which jobs are meant; every part that is given must hold."""
 

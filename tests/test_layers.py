@@ -14,7 +14,7 @@ PACKAGE = Path(jobrun.__file__).parent
 
 # A module imports from lower floors and from its own room only.
 FLOORS = [
-    {"errors"},
+    {"errors", "frozen"},
     {"model", "units", "places", "durability", "private"},
     {"paths"},
     {"payload"},

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from jobrun.frozen import frozen
 from jobrun.model import Added, NewJob
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Context:
     """The job that runs in this process. `pid` tells the worker from its forks."""
 

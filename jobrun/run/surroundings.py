@@ -42,9 +42,10 @@ class Surroundings:
             self._given = {as_bytes(name): as_bytes(value) for name, value in said.items()}
             _replace(_variables(), {**self._own, **self._given})
         else:
-            for name, value in said.items() - self._said.items():
-                key = as_bytes(name)
-                os.environb[key] = self._given[key] = as_bytes(value)
+            for name, value in said.items():
+                if value != self._said[name]:
+                    key = as_bytes(name)
+                    os.environb[key] = self._given[key] = as_bytes(value)
         self._said = said
 
 

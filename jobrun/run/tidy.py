@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import resource
 import signal
@@ -10,8 +11,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-# The one of `signal` makes an enum member of each handler, which takes ten times as long for all of them.
-getsignal = sys.modules["_signal"].getsignal
+# Those of `signal` make enum members of all that they return, which takes ten times as long.
+_signal = sys.modules["_signal"]
 
 # Those by which we reach the call among them: `signal.Signals` knows two of the real-time signals only.
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -26,7 +27,7 @@ class Baseline:
     cwd: int  # descriptor: the directory may be renamed or removed meanwhile
     umask: int
     import_path: list[str]
-    handlers: dict[int, Any]
+    handlers: list[Any]  # of `_SIGNALS`, one by one
     mask: set[Any]
     limits: dict[int, tuple[int, int]]
 
@@ -39,7 +40,7 @@ def baseline() -> Baseline:
         cwd=os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),
         umask=umask,
         import_path=list(sys.path),
-        handlers={signum: getsignal(signum) for signum in _SIGNALS},
+        handlers=list(map(_signal.getsignal, _SIGNALS)),
         mask=set(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
         limits={which: resource.getrlimit(which) for which in _LIMITS},
     )
@@ -58,10 +59,12 @@ def put_back(before: Baseline) -> None:
 
 
 def _put_back_signals(before: Baseline) -> None:
-    for signum, handler in before.handlers.items():
-        if getsignal(signum) is not handler and handler is not None:
-            signal.signal(signum, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+    now = list(map(_signal.getsignal, _SIGNALS))
+    if any(map(operator.is_not, now, before.handlers)):
+        for signum, found, handler in zip(_SIGNALS, now, before.handlers, strict=True):
+            if found is not handler and handler is not None:
+                signal.signal(signum, handler)
+    _signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
 
 
 def put_back_limits(before: Baseline) -> None:

@@ -14,10 +14,11 @@ taken back: the dispatcher has a copy of the end it lies in, and the kernel give
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from jobrun.frozen import frozen
 from jobrun.model import COMMON_TERMS, Added, Ending, Kind, NewJob, Terms
 
 
@@ -30,14 +31,14 @@ class Why(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Greeting:
     """A new dispatcher is here; its generation tells its greeting from an older one's."""
 
     generation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Run:
     token: str
     job_id: int
@@ -57,12 +58,12 @@ class Run:
     terms: Terms = COMMON_TERMS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settled:
     tokens: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stop:
     """End this attempt; sent while it runs, followed by a nudge when it is a call."""
 
@@ -70,7 +71,7 @@ class Stop:
     why: Why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """To `Ask`: what became of the jobs, or why not."""
 
@@ -79,12 +80,12 @@ class Answer:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Leave:
     """End, when free."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hello:
     """The answer to `Greeting`: the ended attempts not yet seen settled, and the one that runs."""
 
@@ -93,14 +94,14 @@ class Hello:
     running: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ended:
     token: str
     ending: Ending
     pid: int | None = None  # of the command; None for calls
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ask:
     """User code in the worker wants jobs to be added."""
 
@@ -108,7 +109,7 @@ class Ask:
     jobs: list[NewJob]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hired:
     """A worker was forked.
 
@@ -122,7 +123,7 @@ class Hired:
     started_at: int  # ms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Gone:
     """A worker was reaped, and what it left behind is gone too."""
 
@@ -134,43 +135,43 @@ class Gone:
     out_of_memory: bool | None  # None: the kernel does not tell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shutdown:
     """Claim nothing more, drain; in a hurry: do not wait for running jobs."""
 
     hurry: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reload:
     """Read the table again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Opened:
     """The store is open: the dispatcher takes workers, the scheduler has read its table."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Noted:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Nudge:
     """Make this worker read its socket now."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kill:
     """Kill this worker with all that it started."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Drained:
     """All is settled, and nothing runs: the group may end."""
 
