@@ -68,16 +68,17 @@ class Desk:
         self._limits = Limits(settings, control, world)
         self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
         self._bell = Listener(self._side, Tone.WORK)
+        for end in (self._control, self._bell):
+            self._poll.register(end.fileno(), select.POLLIN)
         self._pause_s = 0.0
         self._paused_until = 0.0
         self._is_open = True
+        self._has_rung = False
         self._is_drained = False
         self._is_noted = False  # that we shut down
 
     def run(self) -> None:
         """Serve until the supervisor hangs up."""
-        for end in (self._control, self._bell):
-            self._poll.register(end.fileno(), select.POLLIN)
         self._control.send(Opened())
         calm = select.poll()
         calm.register(self._control.fileno(), select.POLLIN)
@@ -89,7 +90,6 @@ class Desk:
 
     def step(self) -> None:
         """Go once round: all that can be done now is done."""
-        self._bell.drain()
         self._hear()
         if self._world.monotonic() >= self._paused_until and not self._is_gathering():
             self._work()
@@ -103,8 +103,11 @@ class Desk:
         """Commit what is new and claim what is due; on a full disk keep all of it for later."""
         try:
             self._note_shutdown()
-            self._books.look()
-            self._commit()
+            if self._news or (self._has_rung and self._wants_jobs()):
+                self._commit()  # without a look first, for which somebody would wait
+            self._has_rung = False
+            if self._books.look().has_work(self._world.now()) and self._wants_jobs():
+                self._commit()
             self._look_for_cancels()
             self._housekeeping.do_round(self._seats, monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
@@ -125,16 +128,25 @@ class Desk:
             self._is_noted = True
 
     def _hear(self) -> None:
-        try:
-            while (message := self._control.receive()) is not None:
-                self._hear_supervisor(message)
-        except EOFError:
-            self._is_open = False
+        heard_from = {fd for fd, _ in self._poll.poll(0)}
+        if self._bell.fileno() in heard_from:
+            self._has_rung |= self._bell.drain()
+        if self._control.fileno() in heard_from:
+            self._hear_supervisor()
         for seat in self._seats:
-            self._hear_seat(seat)
+            if seat.channel.fileno() in heard_from or not seat.is_greeted:  # it may have come just now
+                self._hear_seat(seat)
+        self._seats.flush()
         self._take_back_what_waits()
 
-    def _hear_supervisor(self, message: Message) -> None:
+    def _hear_supervisor(self) -> None:
+        try:
+            while (message := self._control.receive()) is not None:
+                self._note(message)
+        except EOFError:
+            self._is_open = False
+
+    def _note(self, message: Message) -> None:
         match message:
             case Hired():
                 self._admit(message)
@@ -197,12 +209,9 @@ class Desk:
         seat.since = self._world.monotonic()
 
     def _commit(self) -> None:
-        if self._news or (self._wants_jobs() and self._books.outlook.has_work(self._world.now())):
-            stopping = self._limits.is_stopping
-            claims = not stopping and not self._is_drained
-            self._tell(
-                self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping)
-            )
+        stopping = self._limits.is_stopping
+        claims = not stopping and not self._is_drained
+        self._tell(self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping))
 
     def _wants_jobs(self) -> bool:
         is_ending = self._limits.is_stopping or self._is_drained

@@ -55,13 +55,18 @@ class Seating:
         try:
             while (message := seat.channel.receive()) is not None:
                 yield message
-            seat.channel.flush()
-            seat.orders.flush()
         except Unreadable as error:
             self._log.say(str(error))
             self.greet(seat)  # it sends again what it has
         except (EOFError, OSError):
             self._unregister(seat.channel)
+
+    def flush(self) -> None:
+        """Send what there was no room for before."""
+        for seat in self:
+            with contextlib.suppress(OSError):  # its worker is dying; the supervisor will say so
+                seat.channel.flush()
+                seat.orders.flush()
 
     def greet(self, seat: Seat) -> None:
         """Ask a worker what it does."""

@@ -156,9 +156,8 @@ class Queue:
 
     def _start(self, ids: Sequence[int], *, worker: str, token: str, now: datetime) -> list[Job]:
         """Start ready jobs on one worker; each attempt is named by `token` and the id of its job."""
-        these = compact(ids)
-        self._db.change(
-            """
+        rows = self._db.rows(
+            f"""
             UPDATE jobs
                SET state = 'running',
                    queue = iif(queue LIKE '.%', substr(queue, instr(substr(queue, 2), '.') + 2), queue),
@@ -168,16 +167,9 @@ class Queue:
                    started_at = ?,
                    reason = NULL
              WHERE id IN (SELECT value FROM json_each(?)) AND state = 'ready'
-            """,
-            (token, worker, to_ms(now), these),
-        )
-        rows = self._db.rows(
-            f"""
-            SELECT {JOB_WITHOUT_LAST_ATTEMPT}
-              FROM jobs
-             WHERE id IN (SELECT value FROM json_each(?))
+            RETURNING {JOB_WITHOUT_LAST_ATTEMPT}
             """,  # noqa: S608 -- fixed text
-            (these,),
+            (token, worker, to_ms(now), compact(ids)),
         )
         order = {job_id: place for place, job_id in enumerate(ids)}
         rows.sort(key=lambda row: order[row["id"]])
