@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrun.dispatcher.pace import Pace, Task
 from jobrun.dispatcher.seat import Seat
@@ -13,13 +14,13 @@ MOST_AT_ONCE = 256  # jobs of one commit, for which all other writers wait
 AHEAD_S = 0.01  # how long they may take together, as far as their tasks are known
 
 
-@dataclass(slots=True, kw_only=True)
-class _Load:
-    """What a worker holds: how many jobs, and for how long they keep it."""
+class _Load(NamedTuple):
+    """For how long what a worker holds keeps it, and how many jobs that are; the lighter one comes first."""
 
-    name: str
-    count: int
     seconds: float
+    jobs: int
+    number: int  # none are equal, so that names need no order
+    name: str
 
 
 class Hands:
@@ -33,25 +34,21 @@ class Hands:
             left = [job for token, job in seat.jobs.items() if token not in over]
             seconds = sum(pace.expected_s((job.kind, job.task)) for job in left)
             if seat.is_open and not (left and (seat.is_stuck or seconds >= AHEAD_S)):
-                self._loads.append(_Load(name=seat.name, count=len(left), seconds=seconds))
+                self._loads.append(_Load(seconds, len(left), seat.number, seat.name))
+        heapq.heapify(self._loads)
 
     @property
     def room(self) -> int:
         """The most jobs that could be taken, were all of them short, and that one commit should hold."""
-        return min(sum(max(RESERVE + 1 - load.count, 0) for load in self._loads), MOST_AT_ONCE)
+        return min(sum(max(RESERVE + 1 - load.jobs, 0) for load in self._loads), MOST_AT_ONCE)
 
     def place(self, task: Task) -> str | None:
         """Choose who takes a job, the one that is free first; None if nobody can."""
-        load = min(self._loads, key=_weight, default=None)
-        if load is None or load.count > RESERVE:
+        if not self._loads or self._loads[0].jobs > RESERVE:
             return None
+        seconds, jobs, number, name = self._loads[0]
         takes_s = self._pace.expected_s(task)
-        if load.count and load.seconds + takes_s > AHEAD_S:
+        if jobs and seconds + takes_s > AHEAD_S:
             return None
-        load.count += 1
-        load.seconds += takes_s
-        return load.name
-
-
-def _weight(load: _Load) -> tuple[float, int]:
-    return load.seconds, load.count
+        heapq.heapreplace(self._loads, _Load(seconds + takes_s, jobs + 1, number, name))
+        return name

@@ -111,19 +111,15 @@ class Queue:
         A job that cannot be read fails, and hurts nobody else. No `queues` are all but reserved ones.
         """
         with self._db.write():
-            placed: dict[str, list[int]] = {}
+            placed: list[tuple[int, str]] = []
             for each in self._candidates(queues, limit=limit):
                 if each.expires_at is not None and each.expires_at <= to_ms(now):
                     continue  # `expire` ends it
                 worker = place((Kind(each.kind), each.task))
                 if worker is None:
                     break
-                placed.setdefault(worker, []).append(each.id)
-            return [
-                job
-                for worker, ids in placed.items()
-                for job in self._start(ids, worker=worker, token=new_token(), now=now)
-            ]
+                placed.append((each.id, worker))
+            return self._start(placed, token=new_token(), now=now) if placed else []
 
     def _candidates(self, queues: Sequence[str], *, limit: int) -> Iterable[_Candidate]:
         if not queues:
@@ -154,24 +150,10 @@ class Queue:
         )
         return [_Candidate(*row) for row in rows]
 
-    def _start(self, ids: Sequence[int], *, worker: str, token: str, now: datetime) -> list[Job]:
-        """Start ready jobs on one worker; each attempt is named by `token` and the id of its job."""
-        rows = self._db.rows(
-            f"""
-            UPDATE jobs
-               SET state = 'running',
-                   queue = iif(queue LIKE '.%', substr(queue, instr(substr(queue, 2), '.') + 2), queue),
-                   attempt = attempt + 1,
-                   token = ? || '-' || id,
-                   worker = ?,
-                   started_at = ?,
-                   reason = NULL
-             WHERE id IN (SELECT value FROM json_each(?)) AND state = 'ready'
-            RETURNING {JOB_WITHOUT_LAST_ATTEMPT}
-            """,  # noqa: S608 -- fixed text
-            (token, worker, to_ms(now), compact(ids)),
-        )
-        order = {job_id: place for place, job_id in enumerate(ids)}
+    def _start(self, placed: Sequence[tuple[int, str]], *, token: str, now: datetime) -> list[Job]:
+        """Start ready jobs, each on a worker; each attempt is named by `token` and the id of its job."""
+        rows = self._db.rows(_START, (token, to_ms(now), compact(placed)))
+        order = {job_id: place for place, (job_id, _) in enumerate(placed)}
         rows.sort(key=lambda row: order[row["id"]])
         return [job for row in rows if (job := self._readable(row, now)) is not None]
 
@@ -185,6 +167,19 @@ class Queue:
             return None
 
 
+_START = f"""
+    UPDATE jobs
+       SET state = 'running',
+           queue = iif(queue LIKE '.%', substr(queue, instr(substr(queue, 2), '.') + 2), queue),
+           attempt = attempt + 1,
+           token = ? || '-' || jobs.id,
+           worker = json_extract(value, '$[1]'),
+           started_at = ?,
+           reason = NULL
+      FROM json_each(?)
+     WHERE jobs.id = json_extract(value, '$[0]') AND jobs.state = 'ready'
+    RETURNING {JOB_WITHOUT_LAST_ATTEMPT}
+"""  # noqa: S608 -- fixed text
 _DUE = "(SELECT min(run_at) FROM jobs WHERE state = 'scheduled')"
 _EXPIRES = """
     (SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'ready'))
