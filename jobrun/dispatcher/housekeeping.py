@@ -20,9 +20,11 @@ from jobrun.model import Job, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.run.output import thin_out
 from jobrun.store import Store
+from jobrun.store.wal import is_filled
 
 EVERY_S = 2.0
-WAL_LIMIT = 4 * 1024 * 1024  # bytes
+WAL_LIMIT = 4 * 1024 * 1024  # bytes; it is emptied above this, and stays as long as it is
+WAL_LARGEST = 4 * WAL_LIMIT  # it is cut off above this
 WAL_REST_S = 60.0  # after the last write
 WAL_EVERY_S = 0.05  # it is looked at; under load it grows by megabytes meanwhile
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0  # between tries to empty a WAL that somebody reads
@@ -128,27 +130,28 @@ class Housekeeping:
         if monotonic < self._checkpoint_at:
             return
         self._checkpoint_at = monotonic + WAL_EVERY_S
-        if not self._wal_is_due():
+        wal = Path(f"{self._store.path}-wal")
+        is_large = _size(wal) > WAL_LARGEST or (_size(wal) > 0 and _age_s(wal) > WAL_REST_S)
+        if not is_large and not is_filled(wal, WAL_LIMIT):
             return
-        if self._empty_wal():
+        if self._empty_wal(keeps_room=not is_large):
             self._checkpoint_wait_s = 0.0
             return
         self._checkpoint_wait_s = min(max(self._checkpoint_wait_s * 2, SHORTEST_WAIT_S), LONGEST_WAIT_S)
         self._checkpoint_at = monotonic + self._checkpoint_wait_s
 
-    def _empty_wal(self) -> bool:
+    def _empty_wal(self, *, keeps_room: bool = False) -> bool:
         try:
-            return self._store.checkpoint()
+            return self._store.checkpoint(keeps_room=keeps_room)
         except (NoRoom, Busy):
             return False  # nothing that was settled is lost by that, and nothing must wait for it
 
-    def _wal_is_due(self) -> bool:
-        wal = Path(f"{self._store.path}-wal")
-        try:
-            found = wal.stat()
-        except FileNotFoundError:
-            return False
-        return found.st_size > WAL_LIMIT or (found.st_size > 0 and _age_s(wal) > WAL_REST_S)
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _age_s(path: Path) -> float:

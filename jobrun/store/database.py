@@ -132,15 +132,17 @@ class Database:
         finally:
             self.rows("COMMIT")
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, *, keeps_room: bool = False) -> bool:
         """Copy the WAL into the file and empty it; False if somebody still reads what is in it.
 
-        TRUNCATE, under the gate, takes the writer lock before it reads the header, which keeps
-        clear of the WAL-reset fault of SQLite before 3.51.3 (sqlite.org/wal.html#walresetbug). All
-        writers wait meanwhile, so it hardly waits for readers itself.
+        With `keeps_room` the file stays as long as it is, and is written over: an fsync then has no
+        new blocks to write down. TRUNCATE and RESTART, under the gate, take the writer lock before
+        they read the header, which keeps clear of the WAL-reset fault of SQLite before 3.51.3
+        (sqlite.org/wal.html#walresetbug). All writers wait meanwhile, so it hardly waits for readers.
         """
+        mode = "RESTART" if keeps_room else "TRUNCATE"
         with self._turn(), self._busy_for(_CHECKPOINT_MS):
-            [(is_busy, _, _)] = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            [(is_busy, _, _)] = self.rows(f"PRAGMA wal_checkpoint({mode})")
             return not is_busy
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from jobrun import locks
 from jobrun.bell import Tone, ring
+from jobrun.dispatcher import housekeeping
 from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surroundings
@@ -672,9 +673,9 @@ class TestCheckpoint:
         tried: list[float] = []
         checkpoint = scene.store.checkpoint
 
-        def noting() -> bool:
+        def noting(*, keeps_room: bool = False) -> bool:
             tried.append(scene.clock_s)
-            return checkpoint()
+            return checkpoint(keeps_room=keeps_room)
 
         monkeypatch.setattr(scene.store, "checkpoint", noting)
         return tried
@@ -684,6 +685,21 @@ class TestCheckpoint:
         scene.step()
 
         assert wal.stat().st_size == 0
+
+    def test_under_load_it_is_emptied_and_keeps_its_room(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "WAL_LIMIT", 100_000)
+        wal = Path(f"{scene.path}-wal")
+        scene.open()
+
+        largest = 0
+        for _ in range(60):
+            scene.add()
+            scene.step(after_s=housekeeping.WAL_EVERY_S)
+            largest = max(largest, wal.stat().st_size)
+
+        assert 100_000 < wal.stat().st_size == largest < 200_000
 
     def test_while_somebody_reads_it_is_tried_less_and_less_often(
         self, scene: Scene, wal: Path, tries: list[float]
@@ -707,7 +723,7 @@ class TestCheckpoint:
     ) -> None:
         worker, order, job_id = busy()
 
-        def failing() -> bool:
+        def failing(**_: bool) -> bool:
             raise error
 
         monkeypatch.setattr(scene.store, "checkpoint", failing)

@@ -19,6 +19,7 @@ from jobrun.errors import Busy, JobFileUnusable
 from jobrun.lifecycle import settle
 from jobrun.model import TROUBLED, Ending, Job, JobFilter, Kind, NewJob, Outcome, State
 from jobrun.store import Store, ledger, open_store
+from jobrun.store.wal import is_filled
 from jobrun.units import from_ms
 from tests import claims
 
@@ -414,6 +415,28 @@ def test_a_checkpoint_empties_the_log_and_loses_nothing(path: Path, store: Store
 
     assert log.stat().st_size == 0
     assert store.ledger.count(JobFilter()) == 500
+
+
+def test_an_emptied_log_that_keeps_its_room_is_filled_anew(path: Path, store: Store) -> None:
+    store.intake.add([CALL] * 500, now=NOW)
+    log = Path(f"{path}-wal")
+    length = log.stat().st_size
+    assert is_filled(log, length - 8192)
+
+    assert store.checkpoint(keeps_room=True)
+    store.intake.add([CALL], now=NOW)
+
+    assert log.stat().st_size == length
+    assert not is_filled(log, length - 8192)
+    assert is_filled(log, 4096)
+    assert store.ledger.count(JobFilter()) == 501
+
+
+def test_a_log_that_is_missing_or_empty_is_not_filled(path: Path, store: Store) -> None:
+    store.checkpoint()
+
+    assert not is_filled(f"{path}-wal", 0)
+    assert not is_filled(f"{path}-nothing", 0)
 
 
 def test_a_checkpoint_does_not_wait_for_a_reader_and_says_so(path: Path, store: Store) -> None:
