@@ -15,7 +15,7 @@ from jobrun.store.database import Database
 from jobrun.store.environments import keep_environment
 from jobrun.store.insertion import Row, holder, insert, insert_all, whole
 from jobrun.store.rows import compact, instant, storable
-from jobrun.units import from_ms, to_ms
+from jobrun.units import to_ms
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # as `compact`, made once
 
@@ -42,21 +42,24 @@ class Intake:
         for has_key, run in groupby(jobs, _has_key):
             if has_key:  # each may hold the key of the next
                 added += [self._add_keyed(job, now_ms) for job in run]
-            else:
-                rows = [self._columns(job, now_ms) for job in run]
-                ids = [insert(self._db, rows[0])] if len(rows) == 1 else insert_all(self._db, rows)
-                added += map(_added, ids, rows)
+                continue
+            rows = [self._row(job, now_ms) for job in run]
+            ids = insert_all(self._db, rows, now_ms) if len(rows) > 1 else [self._insert(rows[0], now_ms)]
+            added += [_added(job_id, row, now_ms) for job_id, row in zip(ids, rows, strict=True)]
         return added
 
     def _add_keyed(self, job: NewJob | Row, now_ms: int) -> Added:
         if (held := holder(self._db, _key(job))) is not None:
             return Added(id=held[0], state=State(held[1]), run_at=instant(held[2]), is_new=False)
-        row = self._columns(job, now_ms)
-        return _added(insert(self._db, row), row)
+        row = self._row(job, now_ms)
+        return _added(self._insert(row, now_ms), row, now_ms)
 
-    def _columns(self, job: NewJob | Row, now_ms: int) -> Row:
+    def _insert(self, row: Row, now_ms: int) -> int:
+        return insert(self._db, whole(row, now_ms))
+
+    def _row(self, job: NewJob | Row, now_ms: int) -> Row:
         if isinstance(job, dict):
-            return whole(job, now_ms)
+            return job
         run_at = now_ms if job.run_at is None else to_ms(job.run_at)
         around = job.surroundings
         deadline_at = None if job.deadline_s is None else run_at + round(job.deadline_s * 1000)
@@ -107,8 +110,9 @@ def _has_key(job: NewJob | Row) -> bool:
     return _key(job) is not None
 
 
-def _added(job_id: int, row: Mapping[str, Any]) -> Added:
-    return Added(id=job_id, state=State(row["state"]), run_at=from_ms(row["run_at"]), is_new=True)
+def _added(job_id: int, row: Mapping[str, Any], now_ms: int) -> Added:
+    state = row.get("state", State.READY)
+    return Added(id=job_id, state=state, run_at=instant(row.get("run_at", now_ms)), is_new=True)
 
 
 def _text_of(terms: Terms) -> str | None:

@@ -27,7 +27,7 @@ from jobrun.errors import UsageError
 from jobrun.model import Surroundings
 from jobrun.store import open_store
 from jobrun.store.environments import json_text
-from jobrun.store.insertion import PLAIN, Row
+from jobrun.store.insertion import Row, whole
 from jobrun.store.intake import Intake
 from jobrun.units import to_ms
 
@@ -143,8 +143,8 @@ def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], 
     assert request == Request(job=request.job, quiet=is_quiet, durability=durability or FULL)
     assert request.job is not None
     assert request.job.surroundings == (HERE if "kind" in own else None)
-    columns = intake._columns(replace(request.job, surroundings=None), NOW_MS)
-    assert {**PLAIN, "run_at": NOW_MS, "created_at": NOW_MS, **own} == columns
+    columns = intake._row(replace(request.job, surroundings=None), NOW_MS)
+    assert whole(own, NOW_MS) == columns
     assert shown == describe(request.job)
 
 
@@ -180,7 +180,7 @@ LINES = st.one_of(
 def test_a_plain_line_of_a_batch_means_the_same_job(line: str, intake: Intake) -> None:
     def read(**defaults: int) -> Row | list[str]:
         try:
-            return intake._columns(batch.parse([line], defaults, CALLER)[0], NOW_MS)
+            return whole(intake._row(batch.parse([line], defaults, CALLER)[0], NOW_MS), NOW_MS)
         except UsageError as error:
             return [error.message, *error.details]
         except (IndexError, AssertionError):  # an empty line; a command's surroundings, which need a commit

@@ -28,6 +28,7 @@ from jobrun.model import (
     reserved_queue,
 )
 from jobrun.store import Store
+from jobrun.store.insertion import AT_ONCE, Row
 from jobrun.units import from_ms
 from tests import claims
 
@@ -111,6 +112,27 @@ def test_jobs_get_rising_ids_in_the_order_they_were_asked_for(store: Store) -> N
 
     assert ids == sorted(ids)
     assert [got(store, job_id).task for job_id in ids] == [f"app:f{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("count", [1, AT_ONCE - 1, AT_ONCE, 3 * AT_ONCE, 3 * AT_ONCE + 1])
+def test_however_many_jobs_come_at_once_each_is_kept_as_if_it_came_alone(store: Store, count: int) -> None:
+    jobs: list[NewJob | Row] = [
+        (
+            call(f"app:f{n}", args=(n,), run_at=at(n % 2), name=None if n % 3 else f"n{n}")
+            if n % 5 == 4
+            else {"task": f"app:f{n}", **({"priority": n, "tags": '["t"]'} if n % 3 else {"args": f"[{n}]"})}
+        )
+        for n in range(count)
+    ]
+
+    together = store.intake.add(jobs, now=FIRST)
+    alone = [added for job in jobs for added in store.intake.add([job], now=FIRST)]
+
+    assert [added.id for added in together] == list(range(1, count + 1))
+    assert [replace(added, id=0) for added in together] == [replace(added, id=0) for added in alone]
+    kept = [replace(got(store, added.id), id=0) for added in together]
+    assert kept == [replace(got(store, added.id), id=0) for added in alone]
+    assert [job.task for job in kept] == [f"app:f{n}" for n in range(count)]
 
 
 def test_a_job_is_kept_as_it_was_asked_for(store: Store) -> None:
