@@ -31,8 +31,10 @@ def parse_json(text: str, what: str) -> Any:
         raise UsageError(f"{what} is not JSON: {where}: {error.msg.lower()}") from None
     except RecursionError:
         raise UsageError(f"{what} is nested deeper than {MAX_DEPTH}") from None
-    _walk(value, what, MAX_DEPTH)
-    _encoded(value, what)
+    if text.count("[") + text.count("{") > MAX_DEPTH:  # the rest of `_walk` the decoder has done
+        _walk(value, what, MAX_DEPTH)
+    if "\\u" in text or not text.isascii():  # or else nothing in it is a surrogate
+        _encoded(value, what)
     return value
 
 

@@ -79,7 +79,10 @@ def test_a_dotted_target_is_answered_with_the_spelling_that_was_meant() -> None:
         ("[1e999]", "`1e999` is too large"),
         ("[" * 101 + "]" * 101, "nested deeper than 100"),
         ("[" * 100_000, "nested deeper than 100"),
+        ('{"a":' * 101 + "1" + "}" * 101, "nested deeper than 100"),
         (r'["\ud800"]', "lone surrogate, U+D800"),
+        (r'{"\uDC80": 1}', "lone surrogate, U+DC80"),
+        ('["\udc80"]', "lone surrogate, U+DC80"),
         ("9" * 101, "a number of 101 digits is too long"),
         ("9" * 5_000, "a number of 5000 digits is too long"),
         ("0." + "9" * 5_000, "is too long"),
@@ -103,6 +106,10 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_json_that_is_exact_is_read_as_it_stands(value: Any) -> None:
     assert parse_json(json.dumps(value), "--args") == value
+
+
+def test_brackets_within_a_text_nest_nothing() -> None:
+    assert parse_json('"' + "[{" * 100 + '"', "--args") == "[{" * 100
 
 
 def test_arguments_a_hundred_levels_deep_are_taken_and_no_deeper() -> None:
