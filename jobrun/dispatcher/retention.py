@@ -10,7 +10,7 @@ from jobrun.store import Store
 
 TICKS_KEPT = timedelta(days=30)
 EVERY_S = 60.0
-BATCH = 100  # jobs: their output goes too, and the write lock is held meanwhile
+BATCH = 10  # jobs, after which the clock is looked at: their output goes too, and that may be much
 ROUND_S = 0.005  # as long as no job that waits meanwhile is late
 REST = 4  # times as long as the last round took, so that a fifth of the time keeps pace with any load
 
@@ -27,13 +27,13 @@ class Retention:
         self._next_at = 0.0
 
     def do_round(self, *, now: datetime, monotonic: float) -> None:
-        """Remove batches if it is time, for `ROUND_S` at most; where there is more, go on after a rest."""
+        """Remove batches if it is time, for about `ROUND_S`; where there is more, go on after a rest."""
         if monotonic < self._next_at:
             return
-        begin = time.monotonic()
-        is_more = True
-        while is_more and time.monotonic() - begin < ROUND_S:
-            is_more = self._remove_batch(now)
+        with self._store.group():  # one commit
+            begin = time.monotonic()
+            while (is_more := self._remove_batch(now)) and time.monotonic() - begin < ROUND_S:
+                pass
         self._next_at = monotonic + (REST * (time.monotonic() - begin) if is_more else EVERY_S)
 
     def _remove_batch(self, now: datetime) -> bool:

@@ -30,8 +30,9 @@ PRAGMA journal_size_limit = 67108864;
 PRAGMA cell_size_check = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = FAST;
 PRAGMA mmap_size = 0;
-"""  # who checkpoints: the housekeeper alone; mmap 0: no SIGBUS on a file that shrinks
+"""  # who checkpoints: the housekeeper, and who purges; mmap 0: no SIGBUS on a file that shrinks
 
 
 def open_database(path: PathLike, *, busy_s: float, durability: str = FULL) -> Database:

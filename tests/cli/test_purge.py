@@ -127,6 +127,20 @@ def test_batches_are_small_and_told_of(store: Store, end: Make, monkeypatch: pyt
     assert (removed, told) == (5, [2, 2, 1])
 
 
+def test_a_purge_lets_others_in_early_when_much_was_printed(
+    store: Store, end: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting, "PIECE", 2)
+    monkeypatch.setattr(acting, "HELD_S", -1.0)  # no piece is as quick
+    for _ in range(5):
+        end()
+    told: list[int] = []
+
+    removed = acting.purge_all(store, JobFilter(states=frozenset({State.SUCCEEDED})), tell=told.append)
+
+    assert (removed, told) == (5, [2, 2, 1])
+
+
 def test_a_purge_empties_the_log_on_its_way(store: Store, end: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acting, "BATCH", 1)
     monkeypatch.setattr(acting, "EMPTIED_AFTER", 2)
