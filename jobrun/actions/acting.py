@@ -15,7 +15,8 @@ from jobrun.model import Job, JobFilter, State
 from jobrun.store import Store
 
 BATCH = 200  # jobs that one transaction changes, so that nobody waits long behind it
-PIECE = 5  # of them, after which the clock is looked at: to forget what one has printed may take 2 ms
+PIECE = 2  # of them, after which the clock is looked at, for some have printed much
+LARGEST = 20  # piece: each is twice the one before, and so takes no longer than all before it
 HELD_S = 0.005  # others wait behind a batch, and besides for its last piece and the disk
 EMPTIED_AFTER = 40  # batches: some megabytes of WAL
 REST_S = 0.004  # between transactions: a program that must not wait in the kernel tries every 3 ms
@@ -99,11 +100,12 @@ def _purge_some(store: Store, ids: Sequence[int], which: JobFilter) -> tuple[int
         end, removed = time.monotonic() + HELD_S, 0
         still = replace(which, ids=tuple(ids))  # one may have been retried since it was looked up
         found = store.ledger.ids(still, limit=BATCH, newest_first=False)
-        for first in range(0, len(found), PIECE):
-            piece = found[first : first + PIECE]
+        size = PIECE
+        while piece := found[:size]:
             removed += store.orders.purge(piece)
             if time.monotonic() > end:
                 return piece[-1], removed
+            found, size = found[size:], min(2 * size, LARGEST)
         return ids[-1], removed
 
 

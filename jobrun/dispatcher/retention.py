@@ -10,7 +10,7 @@ from jobrun.store import Store
 
 TICKS_KEPT = timedelta(days=30)
 EVERY_S = 60.0
-BATCH = 10  # jobs, after which the clock is looked at: their output goes too, and that may be much
+FIRST, MOST = 2, 20  # jobs, after which the clock is looked at: their output goes too, and that may be much
 ROUND_S = 0.005  # as long as no job that waits meanwhile is late
 REST = 4  # times as long as the last round took, so that a fifth of the time keeps pace with any load
 
@@ -31,17 +31,17 @@ class Retention:
         if monotonic < self._next_at:
             return
         with self._store.group():  # one commit
-            begin = time.monotonic()
-            while (is_more := self._remove_batch(now)) and time.monotonic() - begin < ROUND_S:
-                pass
+            begin, size = time.monotonic(), FIRST
+            while (is_more := self._remove(size, now)) and time.monotonic() - begin < ROUND_S:
+                size = min(2 * size, MOST)
         self._next_at = monotonic + (REST * (time.monotonic() - begin) if is_more else EVERY_S)
 
-    def _remove_batch(self, now: datetime) -> bool:
-        """Remove a few; say whether there may be more."""
-        is_more = self._store.ticks.forget_before(now - TICKS_KEPT, limit=BATCH) == BATCH
+    def _remove(self, limit: int, now: datetime) -> bool:
+        """Remove as many; say whether there may be more."""
+        is_more = self._store.ticks.forget_before(now - TICKS_KEPT, limit=limit) == limit
         if self._kept is not None:
-            ids = self._store.ledger.ended_before(now - self._kept, _FORGOTTEN, limit=BATCH)
-            is_more |= len(ids) == BATCH
+            ids = self._store.ledger.ended_before(now - self._kept, _FORGOTTEN, limit=limit)
+            is_more |= len(ids) == limit
             if ids:
                 self._store.orders.purge(ids)
         return is_more
