@@ -87,7 +87,7 @@ def test_who_prints_into_a_slow_pipe_reads_no_longer(
     failed = {"outcome": Outcome.ERROR, "exit_code": 3, "cause": "exit 3", "output": printed}
     end(args=("x" * 2 * PIPE,), ending=failed)
     for _ in range(100):
-        end(ending={**failed, "output": Output()})
+        end("app:" + "work" * 20, ending={**failed, "output": Output()})
     (tmp_path / "many").write_text("app:work\n" * 100)
     named = [str(tmp_path / word) if word == "many" else word for word in words]
 
