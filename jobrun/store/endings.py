@@ -10,7 +10,8 @@ from jobrun.bell import Tone
 from jobrun.lifecycle import Settlement
 from jobrun.model import Ending, Job
 from jobrun.store.database import Database
-from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, compact, instant, job_of, storable
+from jobrun.store.many import run_for_all
+from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, instant, job_of, storable
 from jobrun.units import to_ms
 
 
@@ -55,9 +56,11 @@ class Endings:
         """
         waits_again = () if all(each.becomes.state.is_final for each in ends) else (Tone.WORK,)
         with self._db.write(Tone.DONE, *waits_again):
-            moved = {job_id for (job_id,) in self._db.rows(_MOVE, (compact([_moved(e, now) for e in ends]),))}
+            moved = {
+                job_id for (job_id,) in run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
+            }
             done = [each for each in ends if each.job.id in moved]
-            self._db.change_many(_RECORD, [_recorded(each, now) for each in done])
+            run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done])
             return {each.job.token for each in done}
 
 
@@ -115,29 +118,30 @@ def _recorded(each: Settling, now: datetime) -> tuple[Any, ...]:
     )
 
 
-# One statement for many: parsing JSON costs less than to begin a statement for each.
 _MOVE = """
+    WITH ended (id, attempt, token, state, failures, crashes, run_at, finished_at, reason, result, started_at)
+      AS (%s)
     UPDATE jobs
-       SET state = json_extract(value, '$[3]'),
-           failures = json_extract(value, '$[4]'),
-           crashes = json_extract(value, '$[5]'),
-           run_at = coalesce(json_extract(value, '$[6]'), run_at),
-           finished_at = json_extract(value, '$[7]'),
-           reason = json_extract(value, '$[8]'),
-           result = json_extract(value, '$[9]'),
-           started_at = coalesce(json_extract(value, '$[10]'), started_at),
+       SET state = ended.state,
+           failures = ended.failures,
+           crashes = ended.crashes,
+           run_at = coalesce(ended.run_at, jobs.run_at),
+           finished_at = ended.finished_at,
+           reason = ended.reason,
+           result = ended.result,
+           started_at = coalesce(ended.started_at, jobs.started_at),
            token = NULL,
            worker = NULL
-      FROM json_each(?)
-     WHERE jobs.id = json_extract(value, '$[0]')
+      FROM ended
+     WHERE jobs.id = ended.id
        AND jobs.state = 'running'
-       AND jobs.attempt = json_extract(value, '$[1]')
-       AND jobs.token = json_extract(value, '$[2]')
+       AND jobs.attempt = ended.attempt
+       AND jobs.token = ended.token
     RETURNING jobs.id
 """
 _RECORD = """
     INSERT INTO attempts (job_id, number, token, worker, pid, started_at, finished_at, outcome, exit_code,
                           signal, cause, note, cpu_ms, peak_rss, error_type, error_message, traceback,
                           output_size, output_head, output_tail)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    %s
 """

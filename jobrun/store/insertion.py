@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Mapping
 from operator import itemgetter
 
 from jobrun.store.database import Database
 
-AT_ONCE = 16  # rows of one INSERT; more of them make it no faster, but slow to prepare
 INSERT = """
     INSERT INTO jobs (state, queue, priority, run_at, expires_at, kind, task, args, kwargs, retries,
                       backoff_ms, max_backoff_ms, timeout_ms, on_crash, created_at, key, name, tags,
@@ -56,36 +53,6 @@ def whole(row: Row, now_ms: int) -> Row:
 def insert(database: Database, row: Mapping[str, object]) -> int:
     """Insert a row, within a transaction, and return its id."""
     return database.insert(INSERT, values_of(row))
-
-
-def insert_all(database: Database, rows: Sequence[Row], now_ms: int) -> range:
-    """Insert rows, within a transaction, and return their ids: no id is skipped while nobody else writes.
-
-    `AT_ONCE` of them are one statement, in which what none of them says stands once.
-    """
-    unsaid = whole({}, now_ms)
-    names = tuple(sorted({"task", "args"}.union(*rows)))  # two at least, or `own` would return no tuple
-    own = itemgetter(*names)
-    shared = [unsaid[name] for name in COLUMNS if name not in names]
-    alone = len(rows) - len(rows) % AT_ONCE
-    for first in range(0, alone, AT_ONCE):
-        values = (own({**unsaid, **row}) for row in rows[first : first + AT_ONCE])
-        last = database.insert(_insert_at_once(names), [*shared, *chain.from_iterable(values)])
-    if rows[alone:]:
-        last = database.insert_all(INSERT, [values_of({**unsaid, **row}) for row in rows[alone:]])
-    return range(last - len(rows) + 1, last + 1)
-
-
-@lru_cache
-def _insert_at_once(names: Sequence[str]) -> str:
-    """Return an INSERT whose first parameters are shared by all its rows, and the others come row by row."""
-    shared = [name for name in COLUMNS if name not in names]
-    rows = []
-    for first in range(len(shared) + 1, len(shared) + 1 + AT_ONCE * len(names), len(names)):
-        numbers = {name: 1 + number for number, name in enumerate(shared)}
-        numbers |= {name: first + number for number, name in enumerate(names)}
-        rows.append(f"({', '.join(f'?{numbers[name]}' for name in COLUMNS)})")
-    return f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES {', '.join(rows)}"  # noqa: S608 -- fixed names
 
 
 def holder(database: Database, key: object) -> tuple[int, str, int] | None:

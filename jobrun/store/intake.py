@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from jobrun.bell import Tone
 from jobrun.model import COMMON_TERMS, Added, NewJob, State, Terms
 from jobrun.store.database import Database
 from jobrun.store.environments import keep_environment
-from jobrun.store.insertion import Row, holder, insert, insert_all, whole
+from jobrun.store.insertion import COLUMNS, Row, holder, insert, whole
+from jobrun.store.many import in_values
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import to_ms
 
@@ -44,7 +46,7 @@ class Intake:
                 added += [self._add_keyed(job, now_ms) for job in run]
                 continue
             rows = [self._row(job, now_ms) for job in run]
-            ids = insert_all(self._db, rows, now_ms) if len(rows) > 1 else [self._insert(rows[0], now_ms)]
+            ids = self._insert_all(rows, now_ms) if len(rows) > 1 else [self._insert(rows[0], now_ms)]
             added += [_added(job_id, row, now_ms) for job_id, row in zip(ids, rows, strict=True)]
         return added
 
@@ -56,6 +58,17 @@ class Intake:
 
     def _insert(self, row: Row, now_ms: int) -> int:
         return insert(self._db, whole(row, now_ms))
+
+    def _insert_all(self, rows: Sequence[Row], now_ms: int) -> range:
+        """Insert rows and return their ids: within the transaction nobody else writes, and none is skipped."""
+        unsaid = whole({}, now_ms)
+        said = {"task", "args"}.union(*rows)  # two at least, or `own` would return no tuple
+        shared = {name: unsaid[name] for name in COLUMNS if name not in said}
+        own = itemgetter(*(name for name in COLUMNS if name in said))
+        last = 0
+        for values, arguments in in_values(COLUMNS, shared, [own({**unsaid, **row}) for row in rows]):
+            last = self._db.insert(f"INSERT INTO jobs ({', '.join(COLUMNS)}) {values}", arguments)
+        return range(last - len(rows) + 1, last + 1)
 
     def _row(self, job: NewJob | Row, now_ms: int) -> Row:
         if isinstance(job, dict):

@@ -28,7 +28,8 @@ from jobrun.model import (
     reserved_queue,
 )
 from jobrun.store import Store
-from jobrun.store.insertion import AT_ONCE, Row
+from jobrun.store.insertion import Row
+from jobrun.store.many import AT_ONCE
 from jobrun.units import from_ms
 from tests import claims
 
@@ -114,7 +115,7 @@ def test_jobs_get_rising_ids_in_the_order_they_were_asked_for(store: Store) -> N
     assert [got(store, job_id).task for job_id in ids] == [f"app:f{n}" for n in range(5)]
 
 
-@pytest.mark.parametrize("count", [1, AT_ONCE - 1, AT_ONCE, 3 * AT_ONCE, 3 * AT_ONCE + 1])
+@pytest.mark.parametrize("count", [1, 3, AT_ONCE[0] - 1, AT_ONCE[0], 3 * AT_ONCE[0] + 6])
 def test_however_many_jobs_come_at_once_each_is_kept_as_if_it_came_alone(store: Store, count: int) -> None:
     jobs: list[NewJob | Row] = [
         (
