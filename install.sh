@@ -12,7 +12,7 @@ usage: ./install.sh [--prefix DIR] [--dry-run]             install jobrun for yo
        ./install.sh [--prefix DIR] [--dry-run] uninstall   remove it again; your jobs stay where they are
        ./install.sh try                                    run jobs on real files, in an environment in .try/
        ./install.sh test [ARGUMENT...]                     run all tests (pytest's arguments), in one in .venv/
-       ./install.sh bench [--quick] [PEER...]              measure jobrun and its peers, in some in bench/.venv/
+       ./install.sh bench [--quick] [NAME...]              measure jobrun and its peers, in some in bench/.venv/
 
 Needs Python 3.11 or newer: the one that PYTHON names, else the first fit one of python3 and python3.14 to python3.11.
 USAGE
@@ -152,7 +152,7 @@ run_test() {
 
 run_bench() { # what the peers need is installed by the runner, since one that cannot be had stops no other
     make_checkout_environment bench/.venv/jobrun .
-    exec "$venv/bin/python" -m bench.peers.run "$@"
+    exec "$venv/bin/python" -m bench.all "$@"
 }
 
 # -- services

@@ -1,10 +1,6 @@
 """jobrun and its peers, measured with the same work in one run.
 
-    ./install.sh bench                    everything, and bench/RESULTS.md is written
-    ./install.sh bench huey dramatiq      these only, printed
-    ./install.sh bench --quick            few jobs, to see that all of it works
-
-`run` goes through the `catalogue` with the interpreters of `environments` and the servers of `servers`;
+`bench.sections.peers` goes through the `catalogue` with the interpreters of `environments` and the servers of `servers`;
 `measure` times one of them, `report` makes the table. Each peer has an adapter, a module here of its name,
 that is imported only by its own interpreter: by `client`, and by the workers of the peer. Jobs run `body`.
 """
@@ -41,8 +37,8 @@ class Adapter(Protocol):
     def enqueue(self, sent_ns: int) -> object:
         """Ask for `body.work(sent_ns)`; return when the peer has it."""
 
-    def enqueue_many(self, count: int) -> object:
-        """Ask for `body.work(0)` so many times, in as few calls as the peer allows."""
+    def enqueue_many(self, count: int, sent_ns: int) -> object:
+        """Ask for `body.work(sent_ns)` so many times, in as few calls as the peer allows."""
 
 
 def folder() -> Path:

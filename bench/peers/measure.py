@@ -43,6 +43,18 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Milliseconds until the first line of a job, sorted: from the call that asked for it, and from its return.
+
+    A job may begin before the call returns. `rate` is how many were asked for a second.
+    """
+
+    called: list[float]
+    answered: list[float]
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A folder, a tally and a server that were never used before."""
 
@@ -89,10 +101,10 @@ def speed(peer: Peer, python: Path, top: Path, count: int) -> Speed:
         asked_s = place.client("enqueue", str(count))["seconds"]
         commands = place.client("describe")["commands"]
         start_ns = time.monotonic_ns()
-        with _workers(place, commands) as running:
-            _wait_for(place, 1, running)
+        with workers(place, commands) as running:
+            wait_for(place, 1, running)
             before, early = _cpu_s(place, running), _count(place)
-            _wait_for(place, count, running)
+            wait_for(place, count, running)
             used = _cpu_s(place, running) - before
         times = [at for at, _ in place.begun()][:count]
     return Speed(
@@ -109,15 +121,40 @@ def bulk(peer: Peer, python: Path, top: Path, count: int) -> float:
         return float(count / place.client("bulk", str(count))["seconds"])
 
 
-def pick_up(peer: Peer, python: Path, top: Path, count: int) -> list[float]:
-    """Return the milliseconds from asking for a job to its first line, sorted; workers are idle between."""
+def drain(peer: Peer, python: Path, top: Path, count: int) -> float:
+    """Return how many jobs a second two workers run, from the first body to the last; all are there before."""
+    with site(peer, python, top) as place:
+        place.client("bulk", str(count))
+        with workers(place, place.client("describe")["commands"]) as running:
+            wait_for(place, count, running)
+        times = [at for at, _ in place.begun()]
+    return (count - 1) * 1e9 / (times[-1] - times[0])
+
+
+def pick_up(peer: Peer, python: Path, top: Path, count: int) -> Waits:
+    """Ask for one job after the other; workers are idle between."""
+    return _waits(peer, python, top, count, "pace", str(count))
+
+
+def steady(peer: Peer, python: Path, top: Path, count: int, rate: float) -> Waits:
+    """Ask for so many jobs at a rate."""
+    return _waits(peer, python, top, count, "steady", str(count), str(round(rate)))
+
+
+def _waits(peer: Peer, python: Path, top: Path, count: int, *words: str) -> Waits:
     with site(peer, python, top) as place:
         place.client("enqueue", str(WARM_UP))
-        with _workers(place, place.client("describe")["commands"]) as running:
-            _wait_for(place, WARM_UP, running)
-            place.client("pace", str(count))
-            _wait_for(place, WARM_UP + count, running)
-        return sorted((at - sent) / 1e6 for at, sent in place.begun() if sent)
+        with workers(place, place.client("describe")["commands"]) as running:
+            wait_for(place, WARM_UP, running)
+            told = place.client(*words)
+            wait_for(place, WARM_UP + count, running)
+        answered = dict(told["asked"])
+        pairs = [(at, sent) for at, sent in place.begun() if sent]
+    return Waits(
+        called=sorted((at - sent) / 1e6 for at, sent in pairs),
+        answered=sorted((at - answered[sent]) / 1e6 for at, sent in pairs),
+        rate=count / told["seconds"],
+    )
 
 
 @contextmanager
@@ -147,7 +184,7 @@ def site(peer: Peer, python: Path, top: Path) -> Iterator[Site]:
 
 
 @contextmanager
-def _workers(place: Site, commands: Sequence[Sequence[str]]) -> Iterator[list[subprocess.Popen[bytes]]]:
+def workers(place: Site, commands: Sequence[Sequence[str]]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Run the peer's workers, and end them with all that they started."""
     running: list[subprocess.Popen[bytes]] = []
     with (place.folder / "workers.log").open("w") as log:
@@ -180,7 +217,8 @@ def _stop(running: Sequence[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def _wait_for(place: Site, count: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
+def wait_for(place: Site, count: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Wait until so many jobs have begun."""
     end = time.monotonic() + LIMIT_S
     while (begun := _count(place)) < count:
         ended = [process for process in running if process.poll() is not None]

@@ -50,5 +50,5 @@ async def enqueue(sent_ns: int) -> None:
     await _queries[0].enqueue("work", str(sent_ns).encode())
 
 
-async def enqueue_many(count: int) -> None:
-    await _queries[0].enqueue(["work"] * count, [b"0"] * count, [0] * count)
+async def enqueue_many(count: int, sent_ns: int) -> None:
+    await _queries[0].enqueue(["work"] * count, [b"%d" % sent_ns] * count, [0] * count)

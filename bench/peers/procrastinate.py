@@ -34,5 +34,5 @@ async def enqueue(sent_ns: int) -> None:
     await work.defer_async(sent_ns=sent_ns)
 
 
-async def enqueue_many(count: int) -> None:
-    await work.batch_defer_async(*[{"sent_ns": 0}] * count)
+async def enqueue_many(count: int, sent_ns: int) -> None:
+    await work.batch_defer_async(*[{"sent_ns": sent_ns}] * count)

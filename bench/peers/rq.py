@@ -29,5 +29,5 @@ def enqueue(sent_ns: int) -> None:
     _queue.enqueue(body.work, sent_ns)
 
 
-def enqueue_many(count: int) -> None:
-    _queue.enqueue_many([Queue.prepare_data(body.work, (0,)) for _ in range(count)])
+def enqueue_many(count: int, sent_ns: int) -> None:
+    _queue.enqueue_many([Queue.prepare_data(body.work, (sent_ns,)) for _ in range(count)])
