@@ -57,7 +57,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Plan], Report]]] = {
 
 
 def main() -> None:
-    wanted = _options()
+    wanted = options(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers are ended too
     plan = _plan(wanted)
     sections = [name for name in SECTIONS if name in wanted.name or (name == "peers" and plan.peers)]
@@ -71,11 +71,17 @@ def main() -> None:
             reports[name] = _run(name, replace(plan, folder=top))
             print(_section(name, reports[name]), flush=True)
     print(_goals(reports), flush=True)
-    to = wanted.to or (RESULTS if not wanted.quick and not wanted.name else None)
-    if to:
+    if to := page_for(wanted):
         to.write_text(_page(reports, facts, wanted), encoding="utf-8")
         tell(f"written: {to}")
     sys.exit(any(report.has_failed for report in reports.values()))
+
+
+def page_for(wanted: argparse.Namespace) -> Path | None:
+    """Return what is to be written: unless it was named, only a run of all in full is worth it."""
+    is_full = not wanted.quick and not wanted.name
+    to: Path | None = wanted.to or (RESULTS if is_full else None)
+    return to
 
 
 def _run(name: str, plan: Plan) -> Report:
@@ -132,7 +138,7 @@ def _page(reports: Mapping[str, Report], facts: str, wanted: argparse.Namespace)
     return "\n".join(parts)
 
 
-def _options() -> argparse.Namespace:
+def options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./install.sh bench", description="Measure jobrun and its peers.")
     known = f"{', '.join(SECTIONS)}; or of the peers {', '.join(PEERS)}"
     parser.add_argument("name", nargs="*", metavar="NAME", help=f"these only, of the sections {known}")
@@ -150,13 +156,13 @@ def _options() -> argparse.Namespace:
         metavar="DIR",
         help="on the disk to measure (/var/tmp)",
     )
-    options = parser.parse_args()
-    unknown = [word for word in options.name if word not in PEERS and word not in SECTIONS]
+    given = parser.parse_args(words)
+    unknown = [word for word in given.name if word not in PEERS and word not in SECTIONS]
     if unknown:
         parser.error(f"`{unknown[0]}` is none of {', '.join([*SECTIONS, *PEERS])}")
-    if not os.access(options.folder, os.W_OK):
-        parser.error(f"`{options.folder}` cannot be written")
-    return options
+    if not os.access(given.folder, os.W_OK):
+        parser.error(f"`{given.folder}` cannot be written")
+    return given
 
 
 if __name__ == "__main__":

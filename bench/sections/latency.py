@@ -29,9 +29,9 @@ def measure(plan: Plan) -> Report:
     idle = pick_up(peer, python, plan.folder, plan.of(IDLE, 20))
     fsync = fsync_ms(plan.folder)
     tell("latency: the largest load, and half of it")
-    drains = [drain(peer, python, plan.folder, plan.of(DRAINED, 500)) for _ in range(plan.samples)]
+    drains = [drain(peer, python, plan.folder, plan.of(DRAINED, 200)) for _ in range(plan.samples)]
     most = statistics.median(drains)
-    count = round(most / 2 * LOAD_S) if not plan.is_quick else 500
+    count = round(most / 2 * LOAD_S) if not plan.is_quick else 200
     load = steady(peer, python, plan.folder, count, most / 2)
     text = aligned([HEAD, *_rows("idle", idle), *_rows("half the load", load)], words=1)
     goals = (

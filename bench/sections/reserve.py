@@ -24,7 +24,7 @@ which hangs for {{hold:g}} s. Measured is from that call to the begin of each of
 
 
 def measure(plan: Plan) -> Report:
-    rounds, hold_s = plan.of(20, 2), 1.0 if plan.is_quick else 2.0
+    rounds, hold_s = plan.of(20, 1), 0.5 if plan.is_quick else 2.0
     path = plan.folder / "jobs.db"
     waits: list[float] = []
     memory = MEMORY if MEMORY.is_dir() else plan.folder

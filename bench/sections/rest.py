@@ -31,8 +31,8 @@ class _Cost:
 
 
 def measure(plan: Plan) -> Report:
-    few, many = 4, 8
-    seconds = 0.5 if plan.is_quick else 20.0
+    few, many = plan.of(4, 1), plan.of(8, 2)
+    seconds = 0.2 if plan.is_quick else 20.0
     costs = {count: _cost(plan.folder / f"{count}.db", count, seconds) for count in (few, many)}
     each = (costs[many].mib - costs[few].mib) / (many - few)
     rows = [

@@ -100,14 +100,14 @@ def _broad(plan: Plan) -> int:
 def _purge(plan: Plan) -> Report:
     count = plan.rows // 10
     tell(f"scale: a purge of {count:,}")
-    rows, longest_ms = purge(plan.folder, count=count, quiet_s=plan.of(50, 5) / 10)
+    rows, longest_ms = purge(plan.folder, count=count, quiet_s=plan.of(50, 1) / 10)
     goal = at_most(f"longest wait of an enqueue while {count:,} jobs are purged", longest_ms, 50.0)
     return Report(aligned(rows), (goal,))
 
 
 def _wal(plan: Plan) -> Report:
     tell("scale: the WAL")
-    return Report(aligned(wal(plan.folder, load_s=plan.of(100, 5) / 10)))
+    return Report(aligned(wal(plan.folder, load_s=plan.of(100, 2) / 10)))
 
 
 def _draw_all(folder: Path, samples: Mapping[str, Samples], counts: list[int]) -> None:
