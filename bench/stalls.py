@@ -52,8 +52,10 @@ def waits(path: Path, work: Callable[[], None]) -> list[float]:
     receiver, sender = _FORK.Pipe(duplex=False)
     process = _FORK.Process(target=lambda: sender.send(_enqueue_until(path, done)))
     process.start()
-    work()
-    done.set()
+    try:
+        work()
+    finally:
+        done.set()
     taken: list[float] = receiver.recv()
     process.join()
     return sorted(taken)
@@ -120,10 +122,12 @@ def _readers(
     processes = [_FORK.Process(target=reader, args=(path, done, load_s)) for _ in range(2)] if reader else []
     for process in processes:
         process.start()
-    yield
-    done.set()
-    for process in processes:
-        process.join()
+    try:
+        yield
+    finally:
+        done.set()
+        for process in processes:
+            process.join()
 
 
 def _read_shortly(path: Path, done: Event, _load_s: float) -> None:

@@ -33,10 +33,13 @@ class Broken(Exception):
 class Speed:
     """Jobs a second: asked for, from the first body to the last, and from the start of the workers.
 
+    `bulk` is asked for in calls of many, None for a peer that has no such call.
+
     `cpu_us` is the CPU time of a job while jobs are run: of the workers and, where there is one, the server.
     """
 
     enqueue: float
+    bulk: float | None
     drain: float
     whole: float
     cpu_us: float
@@ -96,10 +99,11 @@ def describe(peer: Peer, python: Path, top: Path) -> dict[str, Any]:
 
 
 def speed(peer: Peer, python: Path, top: Path, count: int) -> Speed:
-    """Ask for so many jobs one by one, then start two workers, and wait until the last job has begun."""
+    """Ask for so many jobs, then start two workers, and wait until the last job has begun."""
     with site(peer, python, top) as place:
-        asked_s = place.client("enqueue", str(count))["seconds"]
-        commands = place.client("describe")["commands"]
+        told = place.client("describe")
+        enqueue, bulk = _ask(place, count, has_bulk=told["bulk"])
+        commands = told["commands"]
         start_ns = time.monotonic_ns()
         with workers(place, commands) as running:
             wait_for(place, 1, running)
@@ -108,17 +112,21 @@ def speed(peer: Peer, python: Path, top: Path, count: int) -> Speed:
             used = _cpu_s(place, running) - before
         times = [at for at, _ in place.begun()][:count]
     return Speed(
-        enqueue=count / asked_s,
+        enqueue=enqueue,
+        bulk=bulk,
         drain=(count - 1) * 1e9 / (times[-1] - times[0]),
         whole=count * 1e9 / (times[-1] - start_ns),
         cpu_us=used * 1e6 / max(count - early, 1),
     )
 
 
-def bulk(peer: Peer, python: Path, top: Path, count: int) -> float:
-    """Return how many jobs a second one can ask for in calls of many."""
-    with site(peer, python, top) as place:
-        return float(count / place.client("bulk", str(count))["seconds"])
+def _ask(place: Site, count: int, *, has_bulk: bool) -> tuple[float, float | None]:
+    """Ask for jobs one by one, and for most in calls of many if there is such a call; return both rates."""
+    singles = max(count // 4, min(count // 2, 1_000)) if has_bulk else count
+    enqueue = singles / place.client("enqueue", str(singles))["seconds"]
+    if not has_bulk:
+        return enqueue, None
+    return enqueue, (count - singles) / place.client("bulk", str(count - singles))["seconds"]
 
 
 def drain(peer: Peer, python: Path, top: Path, count: int) -> float:

@@ -24,7 +24,8 @@ HEAD = (
     "max ms",
 )
 READING = """\
-- enqueue: from Python, one call a job, one client. bulk: in calls of 1,000 where the peer has such a call.
+- enqueue: from Python, one call a job, one client. bulk: in calls of 1,000 where the peer has such a call; then most
+  of the jobs are asked for so.
 - drain: all jobs are there first, then two workers start; from the first body to the last one. "with start" counts
   from the start of the workers' command. A peer that claims many jobs ahead looks better in the first.
 - CPU: of all processes of the peer while jobs are run, its server's too. 10 ms is the step of the clock behind it.
@@ -41,12 +42,11 @@ class Figures:
     jobs: int
     told: dict[str, Any] = field(default_factory=dict)
     speeds: list[Speed] = field(default_factory=list)
-    bulks: list[float] = field(default_factory=list)
     waits: Waits | None = None
     failed: str = ""
 
     def median(self, name: str) -> float | None:
-        values = [getattr(speed, name) for speed in self.speeds]
+        values = [value for speed in self.speeds if (value := getattr(speed, name)) is not None]
         return statistics.median(values) if values else None
 
 
@@ -68,7 +68,7 @@ def _row(name: str, figures: Figures, ours: float | None) -> list[str]:
         name,
         f"{figures.jobs:,}",
         whole(figures.median("enqueue")),
-        whole(statistics.median(figures.bulks) if figures.bulks else None),
+        whole(figures.median("bulk")),
         whole(drain),
         whole(figures.median("whole")),
         ratio,

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.machine import fsync_ms
 from bench.peers.catalogue import PEERS
 from bench.peers.environments import interpreter
-from bench.peers.measure import Broken, bulk, describe, pick_up, speed
+from bench.peers.measure import Broken, describe, pick_up, speed
 from bench.peers.report import READING, Figures, settings, table
 from bench.peers.servers import Missing, check
 from bench.sections import Goal, Plan, Report, at_least, at_most, tell
@@ -47,8 +47,6 @@ def _sample(name: str, figures: Figures, plan: Plan) -> None:
         python = interpreter(peer.environment)
         figures.told = figures.told or describe(peer, python, top)
         figures.speeds.append(speed(peer, python, top, figures.jobs))
-        if figures.told["bulk"]:
-            figures.bulks.append(bulk(peer, python, top, figures.jobs))
         figures.waits = figures.waits or pick_up(peer, python, top, plan.of(PACED, QUICK_PACED))
     except (Missing, Broken) as why:
         figures.failed = str(why)
