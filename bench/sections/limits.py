@@ -21,10 +21,10 @@ from bench.tables import aligned, whole
 
 HEAD = ("", "jobs", "jobs/s", "of the bare loop")
 READING = """
-A dispatcher of two workers is recorded while they drain {count:,} jobs: each statement with its arguments, and where each
-transaction begins and ends. That is {commits:,} commits, {group:.0f} jobs each, and {each:.2f} statements a job. Then bare
-sqlite3 in one process says the same to a copy of the file as it was before (synchronous=FULL, the same pragmas, nobody
-else there); nothing runs the jobs. Drains and loops take turns; medians of {samples}.
+A dispatcher of two workers is recorded while they drain {count:,} jobs: each call of sqlite3 with its statement and its
+arguments, and where each transaction begins and ends. That is {commits:,} commits, {group:.0f} jobs each, and {each:.1f}
+calls a commit. Then bare sqlite3 in one process makes the same calls on a copy of the file as it was before
+(synchronous=FULL, nobody else there); nothing runs the jobs. Drains and loops take turns; medians of {samples}.
 """
 DRAINED = 20_000
 
@@ -54,7 +54,7 @@ def measure(plan: Plan) -> Report:
         count=count,
         commits=commits,
         group=count / commits,
-        each=len(statements) / count,
+        each=len(statements) / commits,
         samples=plan.samples,
     )
     goal = at_least(
