@@ -35,6 +35,7 @@ READING = """\
   are apart is what this machine adds.
 - Breadth: files of {breadth:,} rows, with 10^4 queues, with a key for each job, and jobs claimed for 64 workers.
 """
+CURVES = "- The curves are `scale-wall.svg` and `scale-cpu.svg` in `{}`.\n"
 
 WHOLE = "a job, all of these"
 LIFE = ("enqueue, 100 at once", "claim and end, by 16", "purge, 144 at once", "checkpoint, a job")
@@ -51,7 +52,8 @@ def measure(plan: Plan) -> Report:
     return Report(
         "\n".join(report.text for report in reports)
         + "\n"
-        + READING.format(rounds=rounds, breadth=_broad(plan)),
+        + READING.format(rounds=rounds, breadth=_broad(plan))
+        + (CURVES.format(plan.curves.name) if plan.curves else ""),
         tuple(goal for report in reports for goal in report.goals),
     )
 
