@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +29,21 @@ class Found:
     errors: int
 
 
-def start(path: Path, durability: str) -> subprocess.Popen[bytes]:
-    """Start a client; it writes a byte when it has the file open, and begins when it gets one."""
+@contextmanager
+def client(path: Path, durability: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a client; it writes a byte when it has the file open, and begins when it gets one."""
     command = [sys.executable, "-m", "bench.writing", str(path), durability]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # it has ended, unless the run was cut short
 
 
-def result(client: subprocess.Popen[bytes]) -> Found:
-    """Return what an ended client has written."""
-    told, _ = client.communicate()
+def result(process: subprocess.Popen[bytes]) -> Found:
+    """Return what a client has written that was told to end."""
+    told, _ = process.communicate()
     taken = array.array("d")
     taken.frombytes(told[8:])
     return Found(taken, int.from_bytes(told[:8], "little"))

@@ -64,7 +64,7 @@ def _let_loose(path: Path, crowd: Crowd) -> tuple[list[writing.Found], float]:
     jobrun.open(path).close()
     with ExitStack() as stack:
         stack.enter_context(group(path, "--drain", "1s", workers=crowd.workers))
-        clients = [stack.enter_context(writing.start(path, "full")) for _ in range(crowd.clients)]
+        clients = [stack.enter_context(writing.client(path, "full")) for _ in range(crowd.clients)]
         for client in clients:
             assert client.stdout is not None
             client.stdout.read(1)  # it has the file open, and waits to begin
