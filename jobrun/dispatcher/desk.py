@@ -194,8 +194,10 @@ class Desk:
             self._books.pace.note((job.kind, job.task), ended.ending.took_s)
 
     def _note_death(self, gone: Gone) -> None:
+        seat = self._seats.by_name[gone.name]
+        self._hear_seat(seat)  # its last words, which may have come after we looked who has said something
         self._news.gone.append(gone)
-        self._take_back(self._seats.by_name[gone.name])
+        self._take_back(seat)
 
     def _take_back_what_waits(self) -> None:
         """Let no job wait behind one that takes long, or after us."""

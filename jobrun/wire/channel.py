@@ -17,7 +17,7 @@ from jobrun.wire.packing import pack, unpack
 
 LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
 _SPOOLED = b"file:"
-_NOBODY = {errno.ECONNRESET, errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
+_NOBODY = {errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
 _MOST_DESCRIPTORS = 3  # with one message
 _ROOM = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)  # socket.recv_fds of Python 3.11 forgets its flags
 # Plain numbers: enum members would be combined anew for each message.
@@ -79,6 +79,8 @@ class Channel:
             packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM, _RECEIVE)
         except BlockingIOError:
             return None
+        except ConnectionResetError:  # told once, before what the other end had sent: it did not read all of ours
+            return self.receive()
         except OSError as error:
             if error.errno not in _NOBODY:
                 raise

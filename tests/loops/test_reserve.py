@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -194,3 +194,41 @@ def test_a_short_task_that_turns_long_is_handed_out_singly(scene: Scene, loaded:
     scene.step()
 
     assert len(worker.peek()) == 1
+
+
+def test_the_last_words_of_a_worker_are_heard_though_it_left_ours_unread(
+    scene: Scene, loaded: Loaded
+) -> None:
+    worker, _ = loaded(3)
+    ended, also_ended, begun = (worker.read() for _ in range(3))
+    worker.finish(ended)
+    scene.step()
+
+    worker.finish(also_ended)
+    worker.channel.close()  # with `Settled` in it
+    scene.bury(worker, begun=[ended.token, also_ended.token, begun.token])
+    scene.step()
+
+    assert states(scene, [ended, also_ended, begun]) == [State.SUCCEEDED, State.SUCCEEDED, State.CRASHED]
+
+
+def test_the_last_words_of_a_worker_are_heard_though_it_cannot_be_answered_any_more(
+    scene: Scene, loaded: Loaded
+) -> None:
+    worker, _ = loaded(3)
+    ended, also_ended, begun = (worker.read() for _ in range(3))
+
+    def tokens_while_it_dies() -> Iterator[int]:
+        worker.finish(also_ended)
+        worker.channel.close()
+        yield 99
+
+    scene.tokens = tokens_while_it_dies()
+    add(scene, 1)
+    worker.finish(ended, took_s=0.0001)
+    scene.step()
+    scene.step(after_s=2 * GATHER_S)
+    scene.bury(worker, begun=[ended.token, also_ended.token, begun.token])
+    scene.step()
+
+    assert states(scene, [ended, also_ended, begun]) == [State.SUCCEEDED, State.SUCCEEDED, State.CRASHED]
