@@ -27,8 +27,9 @@ from jobrun.log import Log
 from jobrun.model import Job
 from jobrun.paths import side_dir
 from jobrun.store import Store
-from jobrun.wire.channel import Channel
+from jobrun.wire.channel import Channel, Unreadable
 from jobrun.wire.messages import (
+    UNASKED,
     Ask,
     Drained,
     Ended,
@@ -162,21 +163,36 @@ class Desk:
         if seat is not None:
             self._news.hired.append((seat, hired))
             self._find_running(seat)
-            self._seats.greet(seat)
+            self._ask(seat)
             if seat.jobs:
                 self._control.send(Nudge(name=seat.name))  # a call is to answer before it ends
 
     def _hear_seat(self, seat: Seat) -> None:
-        for message in self._seats.heard(seat):
-            match message:
-                case Hello() if message.generation == self._settings.generation:
-                    self._greet(seat, message)
-                case Ended():
-                    self._note_end(seat, message)
-                case Ask():
-                    self._news.asked.append((seat, message))
+        try:
+            for message in self._seats.heard(seat):
+                match message:
+                    case Hello():
+                        self._note_hello(seat, message)
+                    case Ended():
+                        self._note_end(seat, message)
+                    case Ask():
+                        self._news.asked.append((seat, message))
+        except Unreadable as error:
+            self._log.say(str(error))
+            self._ask(seat)  # it sends again what it has
 
-    def _greet(self, seat: Seat, hello: Hello) -> None:
+    def _ask(self, seat: Seat) -> None:
+        """Ask a worker what it does, when no order is on its way: what it does not name then has been lost."""
+        self._take_back(seat)
+        self._seats.greet(seat)
+
+    def _note_hello(self, seat: Seat, hello: Hello) -> None:
+        if hello.generation == UNASKED:
+            self._ask(seat)
+        elif hello.generation == self._settings.generation and not seat.is_greeted:
+            self._take_over(seat, hello)
+
+    def _take_over(self, seat: Seat, hello: Hello) -> None:
         """Learn what a worker does; hand out again what a dead dispatcher claimed but never handed out."""
         seat.is_greeted = True
         if self._is_drained and not seat.jobs:
@@ -247,7 +263,6 @@ class Desk:
             seat.begin(last, now=now, monotonic=monotonic, used_s=monotonic - record.began)
         for job in jobs.values():
             seat.take(job, now=now, monotonic=monotonic)
-        self._take_back(seat)
 
     def _hand_out(self, job: Job) -> None:
         assert job.worker is not None

@@ -51,13 +51,13 @@ class Seating:
         seat.close()
 
     def heard(self, seat: Seat) -> Iterator[Message]:
-        """Yield what a worker has said; that one says nothing more is no death, the supervisor tells of that."""
+        """Yield what a worker has said; that one says nothing more is no death, the supervisor tells of that.
+
+        Raises `Unreadable`.
+        """
         try:
             while (message := seat.channel.receive()) is not None:
                 yield message
-        except Unreadable as error:
-            self._log.say(str(error))
-            self.greet(seat)  # it sends again what it has
         except (EOFError, OSError):
             self._unregister(seat.channel)
 
@@ -69,7 +69,8 @@ class Seating:
                 seat.orders.flush()
 
     def greet(self, seat: Seat) -> None:
-        """Ask a worker what it does."""
+        """Ask a worker what it does; it gets no job until it has answered."""
+        seat.is_greeted = False
         self.send(seat, self._greeting)
 
     def send(self, seat: Seat, message: Message) -> None:
@@ -89,17 +90,20 @@ class Seating:
         the worker says of itself then tells that it lacks it.
         """
         found: list[Message] = []
+        is_lost = False
         while True:
             try:
                 message = seat.unread.receive()
             except Unreadable as error:
                 self._log.say(str(error))
-                self.greet(seat)
+                is_lost = True
                 continue
             if message is None:
                 break
             found.append(message)
         found += seat.orders.take_unsent()
+        if is_lost:
+            self.greet(seat)  # now that nothing is on its way
         return [order.token for order in found if isinstance(order, Run)]
 
     def send_home(self) -> None:

@@ -79,7 +79,7 @@ class Channel:
             packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM, _RECEIVE)
         except BlockingIOError:
             return None
-        except ConnectionResetError:  # told once, before what the other end had sent: it did not read all of ours
+        except ConnectionResetError:  # it left some of ours unread; told once, before what it had sent
             return self.receive()
         except OSError as error:
             if error.errno not in _NOBODY:

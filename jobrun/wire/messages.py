@@ -21,6 +21,8 @@ from typing import Any
 from jobrun.frozen import frozen
 from jobrun.model import COMMON_TERMS, Added, Ending, Kind, NewJob, Terms
 
+UNASKED = 0  # no dispatcher's generation
+
 
 class Why(StrEnum):
     """Why a running job is to end."""
@@ -87,7 +89,10 @@ class Leave:
 
 @frozen
 class Hello:
-    """The answer to `Greeting`: the ended attempts not yet seen settled, and the one that runs."""
+    """The answer to `Greeting`: the ended attempts not yet seen settled, and the one that runs.
+
+    Of generation `UNASKED` it only asks to be greeted.
+    """
 
     generation: int
     unsettled: list[str]

@@ -28,7 +28,7 @@ from jobrun.run.leftovers import end_leftovers
 from jobrun.run.surroundings import Surroundings
 from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
 from jobrun.wire.channel import Channel, Unreadable
-from jobrun.wire.messages import Ended, Greeting, Hello, Leave, Message, Run, Settled, Why
+from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Leave, Message, Run, Settled, Why
 from jobrun.worker import usage
 from jobrun.worker.mailbox import RETRY_S, Mailbox
 from jobrun.worker.stage import Stage
@@ -69,7 +69,6 @@ class Worker:
         self._task = ""  # that ran last
         self._in_a_row = 0  # how many orders may still be taken without a look at the channel
         self._leaving = False
-        self._greeting = Greeting(generation=0)
         self._nudged = False
         self._caller = Caller(on_enter=self._look_for_stop)
         self._stage = Stage(self._side / "logs", post.name)
@@ -90,7 +89,8 @@ class Worker:
             except Unreadable as error:
                 self._log.say(str(error))
                 time.sleep(RETRY_S)
-                self._greet(self._greeting)  # the dispatcher hands out again what we did not get
+                # The dispatcher greets us, and hands out again what we did not get.
+                self._post.channel.send(Hello(generation=UNASKED, unsettled=[]))
             except EOFError:
                 return  # the supervisor and the dispatcher are gone
 
@@ -139,7 +139,6 @@ class Worker:
 
     def _greet(self, greeting: Greeting) -> None:
         """Tell a new dispatcher what it may not know yet."""
-        self._greeting = greeting
         self._post.channel.send(
             Hello(generation=greeting.generation, unsettled=list(self._unsettled), running=self._token)
         )

@@ -7,8 +7,10 @@ import pytest
 from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.dispatcher.hands import RESERVE
 from jobrun.dispatcher.seat import HOLD_S
-from jobrun.model import Kind, NewJob, Outcome, State
-from jobrun.wire.messages import Hello, Run, Settled, Stop
+from jobrun.model import Ending, Kind, NewJob, Outcome, State
+from jobrun.paths import side_dir
+from jobrun.wire.channel import LARGEST_PACKET
+from jobrun.wire.messages import UNASKED, Ended, Hello, Run, Settled, Stop
 from tests.loops.conftest import FakeWorker, Scene
 
 Loaded = Callable[..., tuple[FakeWorker, list[Run]]]
@@ -232,3 +234,48 @@ def test_the_last_words_of_a_worker_are_heard_though_it_cannot_be_answered_any_m
     scene.step()
 
     assert states(scene, [ended, also_ended, begun]) == [State.SUCCEEDED, State.SUCCEEDED, State.CRASHED]
+
+
+def test_a_worker_that_lost_an_order_gets_it_again_and_no_other_twice(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    lost = worker.read()
+
+    worker.say(Hello(generation=UNASKED, unsettled=[]))
+    scene.step()
+    assert worker.peek() == []
+    scene.greet(worker)
+    scene.step()
+    again = worker.read()
+    worker.finish(again, took_s=0.0001)
+    scene.step()
+
+    assert again == lost
+    assert [order.job_id for order in worker.peek()] == [order.job_id for order in orders[1:]]
+
+
+def test_a_second_answer_of_a_worker_repeats_no_order(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+
+    worker.say(Hello(generation=1, unsettled=[]))
+    scene.step()
+
+    assert worker.peek() == orders
+
+
+def test_an_end_that_cannot_be_read_is_said_again_and_no_order_is_repeated(
+    scene: Scene, loaded: Loaded
+) -> None:
+    worker, orders = loaded(4)
+    order = worker.read()
+    ended = Ended(token=order.token, ending=Ending(outcome=Outcome.OK, result=f'"{"x" * LARGEST_PACKET}"'))
+    worker.say(ended)
+    [spooled] = (side_dir(scene.path) / "spool").iterdir()
+    spooled.unlink()
+
+    scene.greet(worker, order.token)
+    worker.say(ended)
+    scene.step()
+    scene.step(after_s=2 * GATHER_S)
+
+    assert scene.state(order.job_id) is State.SUCCEEDED
+    assert sorted(each.job_id for each in worker.peek()) == [each.job_id for each in orders[1:]]
