@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import secrets
@@ -87,20 +88,17 @@ class Crew:
         name = f"w{secrets.token_hex(6)}"
         lock = locks.take(self._side / "locks" / name)
         assert lock is not None, "a name is used once"
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        puts, takes = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ends = Ends(ours, puts, takes)
         spool = self._side / "spool"
-        channels = Channel(theirs, spool), Channel(takes, spool)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback((self._side / "locks" / name).unlink, missing_ok=True)
+            undo.callback(os.close, lock)
+            ours, theirs = map(undo.enter_context, _pair())
+            puts, takes = map(undo.enter_context, _pair())
+            ends = Ends(ours, puts, takes)
+            channels = Channel(theirs, spool), Channel(takes, spool)
             pid = self._fork(lambda: work(name, lock, *channels), ends.let_go_of)
-        except OSError:
-            ends.close()
-            os.close(lock)
-            (self._side / "locks" / name).unlink(missing_ok=True)
-            raise
-        finally:
-            theirs.close()
+            undo.pop_all()
+        theirs.close()
         slot = Slot(
             name=name,
             number=number,
@@ -183,6 +181,10 @@ class Crew:
                 (self._side / "locks" / left).unlink(missing_ok=True)
             (self._side / "logs" / name).unlink(missing_ok=True)
             slot.close()
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def introduction(slot: Slot) -> Hired:

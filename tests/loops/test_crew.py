@@ -133,6 +133,22 @@ def test_a_worker_that_cannot_be_forked_leaves_nothing_behind(side: Path) -> Non
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
+def test_a_worker_for_whom_descriptors_are_wanting_leaves_nothing_behind(crew: Crew, side: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    descriptors = len(os.listdir("/proc/self/fd"))
+
+    for more in range(1, 6):  # so that each of the descriptors is wanting once
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                [hire(crew, number) for number in range(len(crew.all()) + 1, highest + more)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(list((side / "locks").iterdir())) == len(crew.all())
+        assert len(os.listdir("/proc/self/fd")) == descriptors + 4 * len(crew.all())
+
+
 def test_children_from_before_are_not_ours_to_end() -> None:
     with subprocess.Popen(["sleep", "60"]) as helper:
         kin = Kin()
