@@ -15,7 +15,10 @@ class Surroundings:
 
     def __init__(self, job_file: Path) -> None:
         self._job_file = job_file
-        self._own = dict(_variables())
+        self._environ = os.environ
+        # What os.environ itself keeps: to decode and copy it for each job took longer than the job.
+        self._variables: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001
+        self._own = dict(self._variables)
         self._said: dict[str, str] = {}  # to the last job: they stay until the next one, which has most, too
         self._given: dict[bytes, bytes] = {}  # the same as the system has them
 
@@ -33,25 +36,21 @@ class Surroundings:
 
     def leave(self) -> None:
         """Undo what the call did to its variables."""
+        os.environ = self._environ  # noqa: B003 -- a call may have put something else there
         wanted = {**self._own, **self._given}
-        if _variables() != wanted:
-            _replace(_variables(), wanted)
+        if self._variables != wanted:
+            _replace(self._variables, wanted)
 
     def _say(self, said: dict[str, str]) -> None:
         if said.keys() != self._said.keys():
             self._given = {as_bytes(name): as_bytes(value) for name, value in said.items()}
-            _replace(_variables(), {**self._own, **self._given})
+            _replace(self._variables, {**self._own, **self._given})
         else:
             for name, value in said.items():
                 if value != self._said[name]:
                     key = as_bytes(name)
                     os.environb[key] = self._given[key] = as_bytes(value)
         self._said = said
-
-
-def _variables() -> dict[bytes, bytes]:
-    # What os.environ itself keeps: to decode and copy it for each job took longer than the job.
-    return os.environ._data  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
 
 
 def _replace(now: dict[bytes, bytes], wanted: dict[bytes, bytes]) -> None:

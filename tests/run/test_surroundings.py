@@ -47,6 +47,18 @@ def test_a_job_finds_itself_in_its_variables(around: Surroundings) -> None:
         around.leave()
 
 
+def test_a_call_that_puts_something_else_in_place_of_its_variables_harms_nobody(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around.enter(order(1))
+    monkeypatch.setattr(os, "environ", {"OWN": "lost"})
+    around.leave()
+
+    around.enter(order(2))
+
+    assert (os.environ["OWN"], os.environ["JOBRUN_ID"]) == ("kept", "2")
+
+
 def test_what_only_one_job_was_given_is_not_there_for_the_next(around: Surroundings) -> None:
     around.enter(order(1, environment={"MINE": "1", "OWN": "other"}))
     around.leave()
