@@ -206,6 +206,8 @@ class Desk:
         self._news.ended[ended.token] = seat, ended
         seat.since = self._world.monotonic()  # what comes next begins now
         job = seat.jobs.get(ended.token)
+        if job is not None and job is seat.first:
+            seat.due_at = seat.kill_at = None  # it is over, however long it takes to write that down
         if job is not None and ended.ending.took_s is not None:
             self._books.pace.note((job.kind, job.task), ended.ending.took_s)
 

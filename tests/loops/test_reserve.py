@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
 from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.dispatcher.hands import RESERVE
 from jobrun.dispatcher.seat import HOLD_S
+from jobrun.errors import NoRoom
 from jobrun.model import Ending, Kind, NewJob, Outcome, State
 from jobrun.paths import side_dir
 from jobrun.wire.channel import LARGEST_PACKET
@@ -38,6 +40,10 @@ def loaded(scene: Scene) -> Loaded:
         return worker, worker.peek()
 
     return load
+
+
+def no_room() -> NoReturn:
+    raise NoRoom("no room left")
 
 
 def states(scene: Scene, orders: list[Run]) -> list[State]:
@@ -279,3 +285,25 @@ def test_an_end_that_cannot_be_read_is_said_again_and_no_order_is_repeated(
 
     assert scene.state(order.job_id) is State.SUCCEEDED
     assert sorted(each.job_id for each in worker.peek()) == [each.job_id for each in orders[1:]]
+
+
+def test_the_time_limit_of_a_job_that_has_ended_hurts_nobody_while_that_cannot_be_written(
+    scene: Scene, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, _ = loaded(1)
+    worker.finish(worker.read(), took_s=0.0001)
+    limited = scene.add(timeout_s=1.0)
+    add(scene, 1)
+    scene.step()
+    ended = worker.read()
+    worker.read()
+    scene.told()
+    worker.heard()
+
+    monkeypatch.setattr(scene.store, "group", no_room)
+    worker.finish(ended, took_s=0.0001)
+    for _ in range(20):
+        scene.step(after_s=1.0)
+
+    assert ended.job_id == limited
+    assert (worker.heard(), scene.told()) == ([], [])
