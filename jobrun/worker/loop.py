@@ -183,6 +183,8 @@ class Worker:
         """Note a fault of ours with an ending, and take no further job after it."""
         self._log.say(f"{note}; this worker leaves")
         self._leaving = True
+        self._in_a_row = 0
+        self._poll.unregister(self._post.orders.fileno())
         return replace(ending, note="; ".join(filter(None, [ending.note, note])))
 
     def _call(self, order: Run) -> Ending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -23,7 +24,7 @@ from jobrun.paths import side_dir
 from jobrun.signals import NUDGE
 from jobrun.store.opening import make_side_folders
 from jobrun.wire.channel import Channel, pair
-from jobrun.wire.messages import Answer, Ask, Ended, Message, Run, Stop, Why
+from jobrun.wire.messages import Answer, Ask, Ended, Message, Run, Settled, Stop, Why
 
 DEADLINE_S = 4.0  # below the worker's own look at its socket, which comes without being woken
 
@@ -136,6 +137,15 @@ def leaves_a_thread_that_will_ask(go: str, told: str) -> None:
 def returns() -> None: ...
 
 
+def prints_and_takes_the_folder_of_outputs_away(logs: str) -> None:
+    os.write(1, b"told\n")
+    shutil.rmtree(logs)
+
+
+def leaves_a_mark(path: str) -> None:
+    Path(path).touch()
+
+
 def tells_where_it_runs() -> list[Any]:
     umask = os.umask(0)
     return [str(Path.cwd()), umask, os.environ.get("COLOUR"), "PATH" in os.environ]
@@ -245,6 +255,20 @@ def test_a_call_that_discards_its_output_leaves_none_and_the_next_prints_again(d
 
     assert desk.ending().output.size == 0
     assert desk.ending().output.head == b"told\n"
+
+
+def test_a_worker_that_cannot_keep_output_any_more_begins_no_further_job(desk: Desk, tmp_path: Path) -> None:
+    token = desk.order("prints_and_takes_the_folder_of_outputs_away", str(tmp_path / "jobs.db.d" / "logs"))
+    desk.order("leaves_a_mark", str(tmp_path / "mark"))
+
+    note = desk.ending().note
+    desk.channel.send(Settled(tokens=[token]))
+
+    assert note is not None
+    assert note.startswith("output not kept")
+    with pytest.raises(EOFError):
+        desk.hear(Ended)
+    assert not (tmp_path / "mark").exists()
 
 
 def test_a_call_ends_as_its_terms_read_its_exit_code(desk: Desk) -> None:
