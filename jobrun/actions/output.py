@@ -92,9 +92,11 @@ def looks(store: Store, job_id: int, write: Write, *, lines: int | None = None) 
 class LiveOutput:
     """The file that a running attempt prints to, read while it grows; removing it does not end the reading."""
 
-    def __init__(self, fd: int, number: int) -> None:
-        self.number = number
+    def __init__(self, fd: int, job: Job, lock: Path) -> None:
+        self.number = job.attempt
         self._fd = fd
+        self._token = job.token
+        self._lock = lock  # of the worker
         self._offset = 0
 
     @classmethod
@@ -106,12 +108,12 @@ class LiveOutput:
             fd = os.open(side_dir(path) / "logs" / job.worker, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             return None
+        live = cls(fd, job, side_dir(path) / "locks" / job.worker)
         # Looked at last: a worker that has gone on to its next job has taken a new file for it before.
-        record = read_record(side_dir(path) / "locks" / job.worker)
-        if record is None or record.token != job.token:
+        if live._last_begun() != job.token:
             os.close(fd)
             return None
-        return cls(fd, job.attempt)
+        return live
 
     def read(self) -> Iterator[bytes]:
         """Yield what is new; a line stands for bytes whose place was given back to the disk."""
@@ -121,7 +123,7 @@ class LiveOutput:
                 self._offset += cut
                 yield cut_line(cut, chunk)
             chunk = os.pread(self._fd, min(CHUNK, self._filled()), self._offset)
-            if not chunk:
+            if not chunk or self._is_of_another():
                 return
             self._offset += len(chunk)
             yield chunk
@@ -137,6 +139,14 @@ class LiveOutput:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+    def _is_of_another(self) -> bool:
+        """Say whether a later attempt prints here: one that printed nothing leaves its file to the next."""
+        return self._last_begun() not in {self._token, None} and bool(os.fstat(self._fd).st_nlink)
+
+    def _last_begun(self) -> str | None:
+        record = read_record(self._lock)
+        return None if record is None else record.token
 
     def _hole(self) -> int:
         """Return how many bytes from here on are missing."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,29 @@ def test_following_passes_on_growth_until_the_job_ends(
     assert (first, second, rest) == ("one\n", "two\n", "three")
     assert remarks.splitlines()[-1] == f"[job {job.id} succeeded]"
     assert child.returncode == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"mine"])
+def test_following_shows_nothing_of_the_next_job_of_that_worker(
+    store: Store, start: Make, settled: Make, data: bytes
+) -> None:
+    job, shown = start(), bytearray()
+    file = live_file(store, job)
+    file.touch()
+    looks = output.looks(store, job.id, shown.extend)
+    next(looks)
+
+    file.write_bytes(data)
+    if data:
+        file.unlink()
+    live_file(store, replace(job, token="next"))
+    with file.open("ab") as more:
+        more.write(b"of the next")
+    next(looks)
+    settled(job, **printed(data))
+    assert [each.state for each in looks] == [State.SUCCEEDED]
+
+    assert shown == data
 
 
 def test_following_goes_on_over_a_retry(
