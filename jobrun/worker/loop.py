@@ -19,7 +19,7 @@ from typing import Any
 from jobrun import locks, procs
 from jobrun.locks.records import Recorder
 from jobrun.log import Log
-from jobrun.model import Added, Ending, Kind, NewJob
+from jobrun.model import Added, Ending, Kind, Leftovers, NewJob
 from jobrun.paths import side_dir
 from jobrun.run import context, tidy
 from jobrun.run.call import Caller
@@ -160,7 +160,8 @@ class Worker:
         else:
             ending, pid = self._command(order)
         facts["took_s"] = time.monotonic() - began
-        ended = Ended(token=order.token, ending=self._told(ending, facts), pid=pid)
+        is_kept = order.terms.leftovers is Leftovers.KEEP
+        ended = Ended(token=order.token, ending=self._told(ending, facts, is_shared=is_kept), pid=pid)
         self._token = None
         self._unsettled[order.token] = ended
         self._post.channel.send(ended)
@@ -172,10 +173,10 @@ class Worker:
         if began - self._beat_at >= BEAT_S:
             self._beat()
 
-    def _told(self, ending: Ending, facts: dict[str, Any]) -> Ending:
+    def _told(self, ending: Ending, facts: dict[str, Any], *, is_shared: bool) -> Ending:
         """Add facts, and what was printed; a fault of ours must not cost the ending."""
         try:
-            return replace(ending, output=self._stage.collect(), **facts)
+            return replace(ending, output=self._stage.collect(is_shared=is_shared), **facts)
         except OSError as error:
             return replace(self._last(ending, f"output not kept: {error.strerror}"), **facts)
 

@@ -30,14 +30,17 @@ class Stage:
         os.dup2(self._null, 1)
         os.dup2(self._null, 2)
 
-    def collect(self) -> Output:
-        """Return what the attempt printed; what follows it live keeps the old file to read to its end."""
+    def collect(self, *, is_shared: bool = False) -> Output:
+        """Return what the attempt printed; what follows it live keeps the old file to read to its end.
+
+        `is_shared`: the attempt may have left behind what goes on printing.
+        """
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # whatever a task put there
                 stream.flush()
         printed = output.collect(self.fd)
         self._restore()
-        if printed.size:
+        if printed.size or is_shared:
             self.renew()
         self._restore_streams()
         return printed

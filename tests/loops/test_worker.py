@@ -213,6 +213,21 @@ def test_what_a_job_keeps_survives_the_jobs_after_it(desk: Desk) -> None:
     assert procs.start_ticks(int(ended.output.head)) is None
 
 
+def test_what_a_kept_process_prints_later_is_not_of_the_next_job(desk: Desk, tmp_path: Path) -> None:
+    go, said = tmp_path / "go", tmp_path / "said"
+    for fifo in (go, said):
+        os.mkfifo(fifo)
+    around = dict(os.environ)
+    desk.shell(
+        f"(read x <{go}; echo later; echo >{said}) &",
+        terms=Terms(leftovers=Leftovers.KEEP),
+        environment=around,
+    )
+    desk.shell(f"echo >{go}; read x <{said}; echo mine", environment=around)
+
+    assert [desk.ending().output.head for _ in range(2)] == [b"", b"mine\n"]
+
+
 def test_what_a_stopped_job_would_have_kept_ends_with_it(desk: Desk, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     os.mkfifo(begun)
