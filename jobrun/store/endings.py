@@ -56,10 +56,9 @@ class Endings:
         """
         waits_again = () if all(each.becomes.state.is_final for each in ends) else (Tone.WORK,)
         with self._db.write(Tone.DONE, *waits_again):
-            moved = {
-                job_id for (job_id,) in run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
-            }
-            done = [each for each in ends if each.job.id in moved]
+            rows = run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
+            moved = {(job_id, attempt) for job_id, attempt in rows}
+            done = [each for each in ends if (each.job.id, each.job.attempt) in moved]
             run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done])
             return {each.job.token for each in done}
 
@@ -137,7 +136,7 @@ _MOVE = """
        AND jobs.state = 'running'
        AND jobs.attempt = ended.attempt
        AND jobs.token = ended.token
-    RETURNING jobs.id
+    RETURNING jobs.id, jobs.attempt
 """
 _RECORD = """
     INSERT INTO attempts (job_id, number, token, worker, pid, started_at, finished_at, outcome, exit_code,

@@ -28,6 +28,7 @@ from jobrun.model import (
     reserved_queue,
 )
 from jobrun.store import Store
+from jobrun.store.endings import Settling
 from jobrun.store.insertion import Row
 from jobrun.store.many import AT_ONCE
 from jobrun.units import from_ms
@@ -336,6 +337,21 @@ def test_a_job_that_runs_does_not_expire(store: Store) -> None:
 
     assert store.queue.expire(now=at(20)) == []
     assert state(store, job_id) is State.RUNNING
+
+
+def test_an_ending_that_comes_too_late_is_told_from_that_of_the_attempt_after_it(store: Store) -> None:
+    add(store)
+    [late] = claim(store)
+    finish(store, late, Outcome.INTERRUPTED)
+    [job] = claim(store)
+    ending = Ending(outcome=Outcome.OK)
+
+    ends = [Settling(each, ending, settle(each, ending, THIRD, 0.5), None) for each in (late, job)]
+    ended_here = store.endings.settle_all(ends, now=THIRD)
+
+    assert ended_here == {job.token}
+    outcomes = [attempt.ending.outcome for attempt in store.ledger.attempts(job.id)]
+    assert outcomes == [Outcome.INTERRUPTED, Outcome.OK]
 
 
 def test_an_ending_frees_the_worker_and_is_kept_with_its_attempt(store: Store) -> None:
