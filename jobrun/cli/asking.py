@@ -127,4 +127,3 @@ OPTIONS = tuple(
 )
 
 BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
-BY_FIELD = {option.field: option for option in OPTIONS}
