@@ -163,7 +163,7 @@ class Desk:
         if seat is not None:
             self._news.hired.append((seat, hired))
             self._find_running(seat)
-            self._ask(seat)
+            self._greet(seat)
             if seat.jobs:
                 self._control.send(Nudge(name=seat.name))  # a call is to answer before it ends
 
@@ -179,16 +179,16 @@ class Desk:
                         self._news.asked.append((seat, message))
         except Unreadable as error:
             self._log.say(str(error))
-            self._ask(seat)  # it sends again what it has
+            self._greet(seat)  # it sends again what it has
 
-    def _ask(self, seat: Seat) -> None:
+    def _greet(self, seat: Seat) -> None:
         """Ask a worker what it does, when no order is on its way: what it does not name then has been lost."""
         self._take_back(seat)
         self._seats.greet(seat)
 
     def _note_hello(self, seat: Seat, hello: Hello) -> None:
         if hello.generation == UNASKED:
-            self._ask(seat)
+            self._greet(seat)
         elif hello.generation == self._settings.generation and not seat.is_greeted:
             self._take_over(seat, hello)
 

@@ -24,7 +24,19 @@ from jobrun.paths import side_dir
 from jobrun.signals import NUDGE
 from jobrun.store.opening import make_side_folders
 from jobrun.wire.channel import Channel, pair
-from jobrun.wire.messages import Answer, Ask, Ended, Message, Run, Settled, Stop, Why
+from jobrun.wire.messages import (
+    UNASKED,
+    Answer,
+    Ask,
+    Ended,
+    Greeting,
+    Hello,
+    Message,
+    Run,
+    Settled,
+    Stop,
+    Why,
+)
 
 DEADLINE_S = 4.0  # below the worker's own look at its socket, which comes without being woken
 
@@ -284,6 +296,15 @@ def test_a_worker_that_cannot_keep_output_any_more_begins_no_further_job(desk: D
     with pytest.raises(EOFError):
         desk.hear(Ended)
     assert not (tmp_path / "mark").exists()
+
+
+def test_a_worker_that_cannot_read_an_order_asks_to_be_greeted(desk: Desk) -> None:
+    desk.orders._socket.send(b"file:gone")
+    assert desk.hear(Hello) == Hello(generation=UNASKED, unsettled=[])
+
+    desk.channel.send(Greeting(generation=3))
+
+    assert desk.hear(Hello) == Hello(generation=3, unsettled=[])
 
 
 def test_a_call_ends_as_its_terms_read_its_exit_code(desk: Desk) -> None:
