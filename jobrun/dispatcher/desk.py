@@ -171,8 +171,10 @@ class Desk:
         try:
             for message in self._seats.heard(seat):
                 match message:
-                    case Hello():
-                        self._note_hello(seat, message)
+                    case Hello() if message.generation == UNASKED:
+                        self._greet(seat)
+                    case Hello() if message.generation == self._settings.generation and not seat.is_greeted:
+                        self._take_over(seat, message)
                     case Ended():
                         self._note_end(seat, message)
                     case Ask():
@@ -185,12 +187,6 @@ class Desk:
         """Ask a worker what it does, when no order is on its way: what it does not name then has been lost."""
         self._take_back(seat)
         self._seats.greet(seat)
-
-    def _note_hello(self, seat: Seat, hello: Hello) -> None:
-        if hello.generation == UNASKED:
-            self._greet(seat)
-        elif hello.generation == self._settings.generation and not seat.is_greeted:
-            self._take_over(seat, hello)
 
     def _take_over(self, seat: Seat, hello: Hello) -> None:
         """Learn what a worker does; hand out again what a dead dispatcher claimed but never handed out."""
@@ -256,15 +252,8 @@ class Desk:
 
     def _find_running(self, seat: Seat) -> None:
         """Take over what a worker does for a dispatcher that died, before it is heard."""
-        record = read_record(self._side / "locks" / seat.name)
-        monotonic, now = self._world.monotonic(), self._world.now()
-        jobs = {job.token or "": job for job in self._store.endings.running([seat.name])}
-        last = None if record is None or record.token is None else jobs.pop(record.token, None)
-        if record is not None and last is not None:
-            seat.take(last, now=now, monotonic=monotonic)
-            seat.begin(last, now=now, monotonic=monotonic, used_s=monotonic - record.began)
-        for job in jobs.values():
-            seat.take(job, now=now, monotonic=monotonic)
+        jobs, record = self._store.endings.running([seat.name]), read_record(self._side / "locks" / seat.name)
+        seat.resume(jobs, record, now=self._world.now(), monotonic=self._world.monotonic())
 
     def _hand_out(self, job: Job) -> None:
         assert job.worker is not None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from jobrun.locks.records import Record
 from jobrun.model import Job, Kind
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Why
@@ -54,6 +55,16 @@ class Seat:
         self.jobs[job.token] = job
         if len(self.jobs) == 1:
             self.begin(job, now=now, monotonic=monotonic)
+
+    def resume(self, jobs: Iterable[Job], record: Record | None, *, now: datetime, monotonic: float) -> None:
+        """Take jobs that were found running, first the one that the worker's lock file names as begun last."""
+        found = {job.token or "": job for job in jobs}
+        last = None if record is None or record.token is None else found.pop(record.token, None)
+        if record is not None and last is not None:
+            self.take(last, now=now, monotonic=monotonic)
+            self.begin(last, now=now, monotonic=monotonic, used_s=monotonic - record.began)
+        for job in found.values():
+            self.take(job, now=now, monotonic=monotonic)
 
     def begin(self, job: Job, *, now: datetime, monotonic: float, used_s: float = 0.0) -> None:
         """Let a job be the first; `used_s` of its time are over when a new dispatcher finds it running."""
