@@ -144,7 +144,9 @@ class Books:
             return verdict.NEVER_BEGAN
         is_last = token == gone.begun[-1]
         output = collect_file(self._logs / gone.name) if is_last else Output()
-        return verdict.of_death(gone, seat.why if is_last else None, is_stopping=is_stopping, output=output)
+        was_told = is_last and seat.first is seat.jobs[token]  # else who was told has ended just before
+        why = seat.why if was_told else None
+        return verdict.of_death(gone, why, is_stopping=is_stopping, output=output)
 
     def _claim(self, news: News, seats: Mapping[str, Seat]) -> list[Job]:
         gone = {one.name for one in news.gone}
