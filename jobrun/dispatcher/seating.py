@@ -74,10 +74,8 @@ class Seating:
         self.send(seat, self._greeting)
 
     def send(self, seat: Seat, message: Message) -> None:
-        try:
+        with contextlib.suppress(OSError):  # its worker is dying; what it said before is still to be heard
             seat.channel.send(message)
-        except OSError:
-            self._unregister(seat.channel)  # its worker is dying; the supervisor will say so
 
     def hand_out(self, seat: Seat, order: Run) -> None:
         with contextlib.suppress(OSError):  # its worker is dying, and nobody will begin this
