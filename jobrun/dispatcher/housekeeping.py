@@ -111,8 +111,9 @@ class Housekeeping:
         busy = {job.worker for job in self._store.endings.running()}  # their locks tell what they began
         for worker in self._store.workers.all():
             lock = self._side / "locks" / worker.name
-            if worker.name not in own | busy and not locks.is_held(lock):
-                self._store.workers.leave(worker.name)
+            if worker.name in own | busy or locks.is_held(lock):
+                continue
+            if self._store.workers.leave(worker.name):  # else it was given a job after we looked
                 lock.unlink(missing_ok=True)
                 (self._side / "logs" / worker.name).unlink(missing_ok=True)
 

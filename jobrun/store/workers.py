@@ -58,8 +58,8 @@ class Workers:
                 {"now": to_ms(now), "names": compact(list(names))},
             )
 
-    def leave(self, name: str) -> None:
-        """Strike a worker off, unless a job of its is still to be settled."""
+    def leave(self, name: str) -> bool:
+        """Strike a worker off, unless a job of its is still to be settled; say whether it is off."""
         with self._db.write():
             self._db.change(
                 """
@@ -69,3 +69,4 @@ class Workers:
                 """,
                 {"name": name},
             )
+            return self.get(name) is None
