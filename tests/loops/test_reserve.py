@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+from jobrun import locks
 from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.dispatcher.hands import RESERVE
 from jobrun.dispatcher.seat import HOLD_S
 from jobrun.errors import NoRoom
-from jobrun.model import Ending, Kind, NewJob, Outcome, State
+from jobrun.model import Ending, Kind, NewJob, Outcome, State, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.wire.channel import LARGEST_PACKET
-from jobrun.wire.messages import UNASKED, Ended, Hello, Run, Settled, Stop
+from jobrun.wire.messages import UNASKED, Ended, Hello, Kill, Run, Settled, Stop
 from tests.loops.conftest import FakeWorker, Scene
 
 Loaded = Callable[..., tuple[FakeWorker, list[Run]]]
@@ -27,8 +29,8 @@ def add(scene: Scene, count: int, task: str = "app:work") -> list[int]:
 def loaded(scene: Scene) -> Loaded:
     """Let a worker show that a task is short, and then hold as many jobs of it as were added."""
 
-    def load(count: int = 5) -> tuple[FakeWorker, list[Run]]:
-        scene.open()
+    def load(count: int = 5, **settings: Any) -> tuple[FakeWorker, list[Run]]:
+        scene.open(**settings)
         worker = scene.hire()
         add(scene, 1)
         scene.step()
@@ -307,3 +309,59 @@ def test_the_time_limit_of_a_job_that_has_ended_hurts_nobody_while_that_cannot_b
 
     assert ended.job_id == limited
     assert (worker.heard(), scene.told()) == ([], [])
+
+
+def test_who_is_killed_for_a_job_that_ended_just_then_does_not_cancel_the_next_one(
+    scene: Scene, loaded: Loaded
+) -> None:
+    worker, _ = loaded(2, grace_s=0.0)
+    cancelled = worker.read()
+    scene.store.orders.cancel(cancelled.job_id, now=scene.now())
+    scene.step()
+    worker.finish(cancelled)
+    assert any(isinstance(message, Kill) for message in scene.told())
+    next_one = worker.read()
+
+    scene.bury(worker, begun=[cancelled.token, next_one.token])
+    scene.step()
+
+    assert states(scene, [cancelled, next_one]) == [State.SUCCEEDED, State.CRASHED]
+
+
+def test_what_ended_before_a_death_has_ended_though_the_dispatcher_spoke_to_the_dead_first(
+    scene: Scene, loaded: Loaded
+) -> None:
+    worker, orders = loaded(3)
+    for _ in orders:
+        worker.finish(worker.read())
+    worker.channel.close()
+    scene.desk._seats.greet(scene.desk._seats.by_name[worker.name])
+
+    scene.bury(worker, begun=[order.token for order in orders])
+    scene.step()
+
+    assert set(states(scene, orders)) == {State.SUCCEEDED}
+
+
+def test_who_was_given_a_job_while_found_dead_keeps_the_file_that_tells_what_it_began(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = side_dir(scene.path) / "locks" / "w9"
+    lock.touch()
+    row = WorkerRow(
+        name="w9", number=1, pid=1, group_pid=1, queues=(), started_at=scene.now(), stopping_at=None
+    )
+    scene.store.workers.join(row)
+    add(scene, 1)
+    give: dict[str, Any] = {"limit": 1, "queues": (), "now": scene.now(), "new_token": lambda: "late"}
+
+    def given_a_job_meanwhile(_path: Path) -> bool:
+        scene.store.queue.claim(lambda _task: "w9", **give)
+        return False
+
+    monkeypatch.setattr(locks, "is_held", given_a_job_meanwhile)
+    scene.open()
+    scene.step()
+
+    assert scene.store.workers.get("w9") is not None
+    assert lock.exists()
