@@ -173,7 +173,7 @@ class Desk:
                 match message:
                     case Hello() if message.generation == UNASKED:
                         self._greet(seat)
-                    case Hello() if message.generation == self._settings.generation and not seat.is_greeted:
+                    case Hello() if self._seats.is_answer(seat, message):
                         self._take_over(seat, message)
                     case Ended():
                         self._note_end(seat, message)

@@ -27,6 +27,7 @@ class Seat:
     unread: Channel  # out of which it takes them; what it has not begun, we take back there
     jobs: dict[str, Job] = field(default_factory=dict)  # by token: the first runs, or is about to
     is_greeted: bool = False  # it has answered this dispatcher, so we know what it does
+    greetings: int = 0  # the last one is to be answered
     since: float = 0.0  # when the first became the first
     due_at: float | None = None  # its time limit, or its deadline
     due_for: Why = Why.TIMEOUT  # which of the two

@@ -10,7 +10,7 @@ from pathlib import Path
 from jobrun.dispatcher.seat import Seat
 from jobrun.log import Log
 from jobrun.wire.channel import Channel, Unreadable, attach
-from jobrun.wire.messages import Greeting, Hired, Leave, Message, Run
+from jobrun.wire.messages import Greeting, Hello, Hired, Leave, Message, Run
 
 
 class Seating:
@@ -20,7 +20,7 @@ class Seating:
         self._spool = spool
         self._poll = poll
         self._log = log
-        self._greeting = Greeting(generation=generation)
+        self._generation = generation
         self.by_name: dict[str, Seat] = {}
 
     def __iter__(self) -> Iterator[Seat]:
@@ -71,7 +71,12 @@ class Seating:
     def greet(self, seat: Seat) -> None:
         """Ask a worker what it does; it gets no job until it has answered."""
         seat.is_greeted = False
-        self.send(seat, self._greeting)
+        seat.greetings += 1
+        self.send(seat, Greeting(generation=self._generation, number=seat.greetings))
+
+    def is_answer(self, seat: Seat, hello: Hello) -> bool:
+        """Say whether a worker answers our last greeting; what it said to others is not so any more."""
+        return not seat.is_greeted and (hello.generation, hello.number) == (self._generation, seat.greetings)
 
     def send(self, seat: Seat, message: Message) -> None:
         with contextlib.suppress(OSError):  # its worker is dying; what it said before is still to be heard

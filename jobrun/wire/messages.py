@@ -35,9 +35,10 @@ class Why(StrEnum):
 
 @frozen
 class Greeting:
-    """A new dispatcher is here; its generation tells its greeting from an older one's."""
+    """A dispatcher asks what a worker does: which dispatcher, and for which time."""
 
     generation: int
+    number: int = 1
 
 
 @frozen
@@ -97,6 +98,7 @@ class Hello:
     generation: int
     unsettled: list[str]
     running: str | None = None
+    number: int = 1  # of the greeting: what was said in answer to an earlier one may have changed since
 
 
 @frozen

@@ -140,7 +140,12 @@ class Worker:
     def _greet(self, greeting: Greeting) -> None:
         """Tell a new dispatcher what it may not know yet."""
         self._post.channel.send(
-            Hello(generation=greeting.generation, unsettled=list(self._unsettled), running=self._token)
+            Hello(
+                generation=greeting.generation,
+                number=greeting.number,
+                unsettled=list(self._unsettled),
+                running=self._token,
+            )
         )
         for ended in self._unsettled.values():
             self._post.channel.send(ended)

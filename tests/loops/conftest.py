@@ -135,7 +135,7 @@ class Scene:
         """Let a worker answer the greeting that it finds."""
         self.desk.step()
         [greeting] = [message for message in worker.heard() if isinstance(message, Greeting)]
-        worker.say(Hello(generation=greeting.generation, unsettled=list(unsettled)))
+        worker.say(Hello(generation=greeting.generation, number=greeting.number, unsettled=list(unsettled)))
 
     def bury(self, worker: FakeWorker, *, begun: Sequence[str], status: int = 9) -> None:
         """Tell that a worker was reaped."""

@@ -14,7 +14,7 @@ from jobrun.errors import NoRoom
 from jobrun.model import Ending, Kind, NewJob, Outcome, State, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.wire.channel import LARGEST_PACKET
-from jobrun.wire.messages import UNASKED, Ended, Hello, Kill, Run, Settled, Stop
+from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Kill, Run, Settled, Stop
 from tests.loops.conftest import FakeWorker, Scene
 
 Loaded = Callable[..., tuple[FakeWorker, list[Run]]]
@@ -268,6 +268,22 @@ def test_a_second_answer_of_a_worker_repeats_no_order(scene: Scene, loaded: Load
     scene.step()
 
     assert worker.peek() == orders
+
+
+def test_what_a_worker_answered_to_an_earlier_greeting_counts_no_more(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(4)
+    for _ in range(2):
+        worker.say(Hello(generation=UNASKED, unsettled=[]))
+        scene.step()
+    old, new = (message for message in worker.heard() if isinstance(message, Greeting))
+
+    worker.say(Hello(generation=1, number=old.number, unsettled=[]))
+    scene.step()
+    assert worker.peek() == []
+    worker.say(Hello(generation=1, number=new.number, unsettled=[]))
+    scene.step()
+
+    assert [order.job_id for order in worker.peek()] == [order.job_id for order in orders]
 
 
 def test_an_end_that_cannot_be_read_is_said_again_and_no_order_is_repeated(
