@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
-Kind = TypeVar("Kind", bound=type)
+Class = TypeVar("Class", bound=type)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-def frozen(kind: Kind) -> Kind:
+def frozen(cls: Class) -> Class:
     """Make a dataclass with slots; to the type checker it is frozen, and its fields are keywords."""
-    return dataclass(slots=True, unsafe_hash=True)(kind)  # type: ignore[return-value]
+    return dataclass(slots=True, unsafe_hash=True)(cls)  # type: ignore[return-value]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jobrun.dispatcher.pace import Pace, Task
 from jobrun.dispatcher.seat import Seat
 
-RESERVE = 96  # short jobs that a worker may hold besides the one it runs
+RESERVE = 160  # short jobs that a worker may hold besides the one it runs
 MOST_AT_ONCE = 256  # jobs of one commit, for which all other writers wait
 AHEAD_S = 0.01  # how long they may take together, as far as their tasks are known
 

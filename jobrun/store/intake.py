@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -18,8 +17,6 @@ from jobrun.store.insertion import COLUMNS, Row, holder, insert, whole
 from jobrun.store.many import in_values
 from jobrun.store.rows import compact, instant, storable
 from jobrun.units import to_ms
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode  # as `compact`, made once
 
 
 class Intake:
@@ -87,8 +84,8 @@ class Intake:
             "deadline_at": deadline_at,
             "kind": job.kind,
             "task": storable(job.task),
-            "args": _encode(job.args) if job.args else "[]",
-            "kwargs": _encode(job.kwargs) if job.kwargs else "{}",
+            "args": compact(job.args) if job.args else "[]",
+            "kwargs": compact(job.kwargs) if job.kwargs else "{}",
             "retries": job.retries,
             "backoff_ms": round(job.backoff_s * 1000),
             "max_backoff_ms": round(job.max_backoff_s * 1000),
@@ -97,7 +94,7 @@ class Intake:
             "created_at": now_ms,
             "key": job.key,
             "name": job.name,
-            "tags": _encode(job.tags) if job.tags else "[]",
+            "tags": compact(job.tags) if job.tags else "[]",
             "entry": job.entry,
             "scheduled_for": None if job.scheduled_for is None else to_ms(job.scheduled_for),
             "terms": _text_of(job.terms),

@@ -29,8 +29,9 @@ class Ledger:
         self, which: JobFilter, *, limit: int, newest_first: bool = True, after_id: int | None = None
     ) -> list[Job]:
         """Return at most `limit` jobs by id; `after_id` goes on where the last page ended."""
-        ids = self.ids(which, limit=limit, newest_first=newest_first, after_id=after_id)
-        return self._jobs(ids, which, newest_first=newest_first)
+        with self._db.reading():  # or a page might lack what changed meanwhile, and look like the last one
+            ids = self.ids(which, limit=limit, newest_first=newest_first, after_id=after_id)
+            return self._jobs(ids, which, newest_first=newest_first)
 
     def ids(
         self, which: JobFilter, *, limit: int, newest_first: bool = True, after_id: int | None = None

@@ -35,7 +35,7 @@ def loaded(scene: Scene) -> Loaded:
         add(scene, 1)
         scene.step()
         [first] = worker.orders()
-        worker.finish(first, took_s=0.0001)
+        worker.finish(first, took_s=0.00005)
         add(scene, count)
         scene.step()
         worker.heard()
