@@ -81,8 +81,9 @@ class Desk:
     def run(self) -> None:
         """Serve until the supervisor hangs up."""
         self._control.send(Opened())
-        calm = select.poll()
-        calm.register(self._control.fileno(), select.POLLIN)
+        calm = select.poll()  # ends are heard later, all at once
+        for end in (self._control, self._bell):
+            calm.register(end.fileno(), select.POLLIN)
         while self._is_open:
             self.step()
             (self._poll if self._gathering.until is None else calm).poll(self._timeout_s() * 1000)
@@ -98,7 +99,9 @@ class Desk:
         self._drain()
 
     def _is_gathering(self) -> bool:
-        return self._gathering.goes_on(self._news, self._seats, monotonic=self._world.monotonic())
+        is_wanted = self._has_rung or self._books.outlook.has_work(self._world.now())
+        monotonic = self._world.monotonic()
+        return self._gathering.goes_on(self._news, self._seats, is_wanted=is_wanted, monotonic=monotonic)
 
     def _work(self) -> None:
         """Commit what is new and claim what is due; on a full disk keep all of it for later."""
@@ -227,7 +230,10 @@ class Desk:
     def _commit(self) -> None:
         stopping = self._limits.is_stopping
         claims = not stopping and not self._is_drained
-        self._tell(self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping))
+        told = self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping)
+        if self._news.is_nothing_but_ends:
+            self._gathering.end(monotonic=self._world.monotonic())
+        self._tell(told)
 
     def _wants_jobs(self) -> bool:
         is_ending = self._limits.is_stopping or self._is_drained

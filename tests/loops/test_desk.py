@@ -16,6 +16,7 @@ import pytest
 from jobrun import locks
 from jobrun.bell import Tone, ring
 from jobrun.dispatcher import housekeeping
+from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surroundings
@@ -152,7 +153,7 @@ def test_an_ending_said_again_is_answered_and_changes_nothing(scene: Scene, busy
     before = scene.job(job_id)
 
     worker.finish(order, Outcome.ERROR)
-    scene.step()
+    scene.step(after_s=GATHER_S)
 
     assert worker.heard() == [Settled(tokens=[order.token])]
     assert scene.job(job_id) == before

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from jobrun.cron.words import Entry, EntrySpec, Errand, NewTick, Ping, Special, TickState
+from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.model import Job, JobFilter, Kind, NewJob, Outcome, Output, State, Terms
 from jobrun.wire.messages import Stop, Why
 from tests.loops.conftest import FakeWorker, Scene
@@ -42,7 +43,7 @@ def run(scene: Scene, worker: FakeWorker, *outcomes: Outcome, **facts: Any) -> J
         scene.step()
         [order] = worker.orders()
         worker.finish(order, outcome, **facts)
-    scene.step()
+    scene.step(after_s=GATHER_S)
     return scene.job(job_id)
 
 
@@ -136,7 +137,7 @@ def test_who_is_told_of_a_recovery_learns_what_it_made_good(scene: Scene) -> Non
     [notice] = told(scene)
 
     assert notice.args[0]["failed_runs"] == 2
-    assert notice.args[0]["failing_since"] == "2027-01-15T08:00:00.000Z"
+    assert notice.args[0]["failing_since"] == "2027-01-15T08:00:00.002Z"
 
 
 def test_what_was_skipped_or_cancelled_is_neither_a_failure_nor_a_success(scene: Scene) -> None:
@@ -194,8 +195,8 @@ def test_a_job_of_an_entry_is_told_of_its_tick_and_of_the_last_success(scene: Sc
 
     assert order.variables == {
         "JOBRUN_ENTRY": "backup",
-        "JOBRUN_SCHEDULED_FOR": "2027-01-15T08:00:00.000Z",
-        "JOBRUN_LAST_SUCCESS": "2027-01-15T08:00:00.000Z",
+        "JOBRUN_SCHEDULED_FOR": "2027-01-15T08:00:00.002Z",
+        "JOBRUN_LAST_SUCCESS": "2027-01-15T08:00:00.002Z",
         "JOBRUN_CATCHUP": "1",
     }
 

@@ -85,7 +85,7 @@ def test_all_that_ended_meanwhile_is_settled_in_one_answer(scene: Scene, loaded:
 
     for _ in orders:
         worker.finish(worker.read(), took_s=0.0001)
-    scene.step()
+    scene.step(after_s=GATHER_S)
 
     assert worker.heard() == [Settled(tokens=[order.token for order in orders])]
     assert set(states(scene, orders)) == {State.SUCCEEDED}
