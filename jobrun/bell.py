@@ -13,6 +13,7 @@ import os
 import select
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 
 from jobrun import private
 
@@ -108,6 +109,11 @@ def _last_error(path: str, code: int) -> OSError:
 
 
 def _file(side: str | os.PathLike[str], tone: Tone) -> str:
+    return _file_in(os.fspath(side), tone)
+
+
+@lru_cache
+def _file_in(side: str, tone: Tone) -> str:
     return os.path.join(side, f"bell.{tone}")
 
 

@@ -61,6 +61,7 @@ class Desk:
         self._side = side_dir(settings.path)
         self._opened = settings.path.stat()
         self._poll = select.poll()
+        self._calm = select.poll()  # for which ends are heard later, all at once
         self._seats = Seating(self._side / "spool", self._poll, log, generation=settings.generation)
         self._news = News()
         self._books = Books(settings, store, world)
@@ -71,6 +72,7 @@ class Desk:
         self._bell = Listener(self._side, Tone.WORK)
         for end in (self._control, self._bell):
             self._poll.register(end.fileno(), select.POLLIN)
+            self._calm.register(end.fileno(), select.POLLIN)
         self._pause_s = 0.0
         self._paused_until = 0.0
         self._is_open = True
@@ -81,12 +83,10 @@ class Desk:
     def run(self) -> None:
         """Serve until the supervisor hangs up."""
         self._control.send(Opened())
-        calm = select.poll()  # ends are heard later, all at once
-        for end in (self._control, self._bell):
-            calm.register(end.fileno(), select.POLLIN)
         while self._is_open:
             self.step()
-            (self._poll if self._gathering.until is None else calm).poll(self._timeout_s() * 1000)
+            poll = self._poll if self._gathering.until is None else self._calm
+            poll.poll(self._timeout_s() * 1000)
         self._housekeeping.close()
         self._bell.close()
 
@@ -162,8 +162,7 @@ class Desk:
                 self._limits.shut_down(hurry=message.hurry)
 
     def _admit(self, hired: Hired) -> None:
-        seat = self._seats.admit(hired, self._control.take_descriptor)
-        if seat is not None:
+        if (seat := self._seats.admit(hired, self._control.take_descriptor)) is not None:
             self._news.hired.append((seat, hired))
             self._find_running(seat)
             self._greet(seat)
@@ -278,19 +277,15 @@ class Desk:
 
     def _drain(self) -> None:
         """Let the group end once nothing runs, nothing is unsettled, and nothing more will be claimed."""
-        if self._is_drained or self._news or any(seat.jobs for seat in self._seats):
-            return
-        if not (self._limits.is_stopping or self._is_burst_over()):
-            return
-        self._is_drained = True
-        self._control.send(Drained())  # first, or a worker that leaves would be replaced
-        self._seats.send_home()
+        is_busy = bool(self._news) or any(seat.jobs for seat in self._seats)
+        if not (self._is_drained or is_busy) and (self._limits.is_stopping or self._is_burst_over()):
+            self._is_drained = True
+            self._control.send(Drained())  # first, or a worker that leaves would be replaced
+            self._seats.send_home()
 
     def _is_burst_over(self) -> bool:
-        is_full = len(self._seats.by_name) >= self._settings.workers and all(
-            s.is_greeted for s in self._seats
-        )
-        return self._settings.burst and is_full and not self._books.look().has_work(self._world.now())
+        is_burst = self._settings.burst and self._seats.are_taken(self._settings.workers)
+        return is_burst and not self._books.look().has_work(self._world.now())
 
     def _timeout_s(self) -> float:
         monotonic = self._world.monotonic()

@@ -50,6 +50,10 @@ class Seating:
         self._unregister(seat.channel)
         seat.close()
 
+    def are_taken(self, count: int) -> bool:
+        """Say whether so many workers are here, and have answered."""
+        return len(self.by_name) >= count and all(seat.is_greeted for seat in self)
+
     def heard(self, seat: Seat) -> Iterator[Message]:
         """Yield what a worker has said; that one says nothing more is no death, the supervisor tells of that.
 

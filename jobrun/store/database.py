@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobrun.bell import Tone, ring
@@ -18,6 +19,7 @@ from jobrun.locks.gate import Gate
 
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
+_set_mask = sys.modules["_signal"].pthread_sigmask  # that of `signal` makes enum members of what it returns
 _CHECKPOINT_MS = 40  # a writer that waits for it is to wait less than 50
 _NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 
@@ -181,7 +183,7 @@ class Database:
         """Hold the gate for the length of a block."""
         if self._gate is None:
             raise JobFileUnusable(f"cannot write to `{self._path}`: no permission, or a read-only disk")
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        mask = _set_mask(signal.SIG_BLOCK, _HELD_BACK)
         try:
             self._gate.enter()
             try:
@@ -189,7 +191,7 @@ class Database:
             finally:
                 self._gate.leave()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            _set_mask(signal.SIG_SETMASK, mask)
 
 
 def translated(error: sqlite3.Error, path: PathLike) -> JobrunError | sqlite3.Error:
