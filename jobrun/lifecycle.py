@@ -73,13 +73,15 @@ def _ended_well(job: Job, ending: Ending) -> Settlement:
     return Settlement(state=State.SKIPPED, failures=job.failures, reason=ending.cause)
 
 
-def _cancelled(job: Job) -> Settlement:
-    return Settlement(state=State.CANCELLED, failures=job.failures, reason="cancelled while it ran")
+def _cancelled(job: Job, reason: str = "cancelled while it ran") -> Settlement:
+    return Settlement(state=State.CANCELLED, failures=job.failures, reason=reason)
 
 
 def _interrupted(job: Job, ending: Ending, now: datetime) -> Settlement:
     if job.cancel_at is not None:
-        return _cancelled(job)
+        return _cancelled(job) if ending.has_begun else _cancelled(job, "cancelled before it ran")
+    if not ending.has_begun:
+        return Settlement(state=State.READY, failures=job.failures, crashes=job.crashes)
     return Settlement(
         state=State.READY,
         failures=job.failures,

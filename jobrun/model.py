@@ -192,6 +192,7 @@ class Ending:
     retry_in_s: float | None = None  # the task asked for this wait
     is_permanent: bool = False  # trying again is useless
     is_skip: bool = False  # it said itself that there was nothing to do
+    has_begun: bool = True  # else it was taken back before that, does not count, and leaves no trace
 
 
 @frozen

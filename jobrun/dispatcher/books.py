@@ -186,6 +186,6 @@ def _line(job: Job, ending: Ending, becomes: Settlement | None) -> str | None:
     attempt = f"job {job.id} attempt {job.attempt}"
     if becomes is None:
         return f"{attempt}: {ending.outcome} came too late, it was ended before"
-    if ending is not verdict.TAKEN_BACK and (not becomes.state.is_final or becomes.state in TROUBLED):
+    if ending.has_begun and (not becomes.state.is_final or becomes.state in TROUBLED):
         return f"{attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
     return None

@@ -11,7 +11,7 @@ from jobrun.model import Ending, Outcome, Output
 from jobrun.run.stops import stopped
 from jobrun.wire.messages import Gone, Why
 
-TAKEN_BACK = Ending(outcome=Outcome.INTERRUPTED, cause="taken back from a worker that had not begun it")
+TAKEN_BACK = Ending(outcome=Outcome.INTERRUPTED, has_begun=False)
 NEVER_BEGAN = Ending(outcome=Outcome.INTERRUPTED, cause="its worker ended before it began")
 
 

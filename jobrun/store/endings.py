@@ -52,15 +52,27 @@ class Endings:
     def settle_all(self, ends: Sequence[Settling], *, now: datetime) -> set[str | None]:
         """End running attempts and move their jobs on; return the tokens of those that were ended here.
 
-        An attempt that is not the running one of its job any more is left as it is.
+        An attempt that is not the running one of its job any more is left as it is. One that was taken
+        back before it began is undone: it leaves no row, and the next one has its number.
         """
         waits_again = () if all(each.becomes.state.is_final for each in ends) else (Tone.WORK,)
         with self._db.write(Tone.DONE, *waits_again):
-            rows = run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
-            moved = {(job_id, attempt) for job_id, attempt in rows}
-            done = [each for each in ends if (each.job.id, each.job.attempt) in moved]
-            run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done])
-            return {each.job.token for each in done}
+            begun = [each for each in ends if each.ending.has_begun]
+            done = begun and self._settle(begun, now)
+            undone = [each for each in ends if not each.ending.has_begun]
+            return {each.job.token for each in [*done, *(undone and self._undo(undone, now))]}
+
+    def _settle(self, ends: Sequence[Settling], now: datetime) -> Sequence[Settling]:
+        rows = run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
+        moved = {(job_id, attempt) for job_id, attempt in rows}
+        done = [each for each in ends if (each.job.id, each.job.attempt) in moved]
+        run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done])
+        return done
+
+    def _undo(self, ends: Sequence[Settling], now: datetime) -> Sequence[Settling]:
+        rows = run_for_all(self._db, _UNDO, [_undone(each, now) for each in ends])
+        undone = {job_id for (job_id,) in rows}
+        return [each for each in ends if each.job.id in undone]
 
 
 class Settling(NamedTuple):
@@ -87,6 +99,12 @@ def _moved(each: Settling, now: datetime) -> tuple[Any, ...]:
         storable(ending.result),
         None if ending.began_at is None else to_ms(ending.began_at),
     )
+
+
+def _undone(each: Settling, now: datetime) -> tuple[Any, ...]:
+    job, _, becomes, _ = each
+    finished_at = to_ms(now) if becomes.state.is_final else None
+    return (job.id, job.token, becomes.state, finished_at, becomes.reason)
 
 
 def _recorded(each: Settling, now: datetime) -> tuple[Any, ...]:
@@ -137,6 +155,24 @@ _MOVE = """
        AND jobs.attempt = ended.attempt
        AND jobs.token = ended.token
     RETURNING jobs.id, jobs.attempt
+"""
+_UNDO = """
+    WITH undone (id, token, state, finished_at, reason) AS (%s)
+    UPDATE jobs
+       SET state = undone.state,
+           attempt = jobs.attempt - 1,
+           started_at = (SELECT started_at
+                           FROM attempts
+                          WHERE job_id = jobs.id AND number = jobs.attempt - 1),
+           finished_at = undone.finished_at,
+           reason = undone.reason,
+           token = NULL,
+           worker = NULL
+      FROM undone
+     WHERE jobs.id = undone.id
+       AND jobs.state = 'running'
+       AND jobs.token = undone.token
+    RETURNING jobs.id
 """
 _RECORD = """
     INSERT INTO attempts (job_id, number, token, worker, pid, started_at, finished_at, outcome, exit_code,

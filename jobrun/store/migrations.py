@@ -17,7 +17,7 @@ from jobrun import locks, private
 from jobrun.errors import Busy
 from jobrun.locks.roles import Role
 from jobrun.paths import side_dir
-from jobrun.store.schema import CRON, VERSION
+from jobrun.store.schema import CRON, REFUSAL, VERSION
 
 _POLL_S = 0.05
 
@@ -97,6 +97,12 @@ def _to_version_2(database: Database) -> None:
         database.execute(statement)
 
 
+def _to_version_3(database: Database) -> None:
+    database.execute("DROP TRIGGER jobs_refuse_transition")
+    for statement in _statements(REFUSAL):
+        database.execute(statement)
+
+
 def _statements(script: str) -> Iterator[str]:
     """Yield the statements of a script; `executescript` would end our transaction."""
     statement = ""
@@ -107,4 +113,4 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-_STEPS: tuple[Callable[[Database], None], ...] = (_to_version_2,)  # from version 1 on, in order
+_STEPS: tuple[Callable[[Database], None], ...] = (_to_version_2, _to_version_3)  # from version 1 on, in order

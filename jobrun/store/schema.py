@@ -5,7 +5,7 @@ come first. No CHECK uses json_valid(): SQLite 3.40 calls it unsafe under truste
 """
 
 APPLICATION_ID = 0x6A6F6272  # "jobr"
-VERSION = 2
+VERSION = 3
 
 JOBS = """
 -- One job: a request to run a task, and where it stands.
@@ -64,14 +64,6 @@ CREATE INDEX jobs_expiring       ON jobs (expires_at)
 CREATE INDEX jobs_finished       ON jobs (state, finished_at)       WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_key     ON jobs (key)
     WHERE key IS NOT NULL AND state IN ('scheduled', 'ready', 'running');
-
-CREATE TRIGGER jobs_refuse_transition BEFORE UPDATE OF state, attempt ON jobs
-WHEN NEW.attempt < OLD.attempt
-  OR (NEW.state = 'running' AND OLD.state NOT IN ('ready', 'running'))
-  OR (OLD.finished_at IS NOT NULL AND NEW.state NOT IN (OLD.state, 'ready', 'scheduled'))
-BEGIN
-    SELECT raise(ABORT, 'refused transition');
-END;
 
 -- One row per ended attempt; the live attempt of a running job is in jobs.
 CREATE TABLE attempts (
@@ -192,4 +184,15 @@ CREATE INDEX pings_due    ON pings (due_at, id);
 CREATE INDEX pings_of_job ON pings (job_id, id);
 """
 
-SCHEMA = JOBS + CRON
+# What version 3 changed: an attempt that was taken back before it began gives its number to the next.
+REFUSAL = """
+CREATE TRIGGER jobs_refuse_transition BEFORE UPDATE OF state, attempt ON jobs
+WHEN NEW.attempt < OLD.attempt - (OLD.state = 'running' AND NEW.state IN ('ready', 'cancelled'))
+  OR (NEW.state = 'running' AND OLD.state NOT IN ('ready', 'running'))
+  OR (OLD.finished_at IS NOT NULL AND NEW.state NOT IN (OLD.state, 'ready', 'scheduled'))
+BEGIN
+    SELECT raise(ABORT, 'refused transition');
+END;
+"""
+
+SCHEMA = JOBS + CRON + REFUSAL

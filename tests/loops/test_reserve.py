@@ -99,7 +99,27 @@ def test_what_waits_behind_a_job_that_takes_long_is_taken_back(scene: Scene, loa
 
     assert worker.peek() == []
     assert states(scene, orders) == [State.RUNNING, *[State.READY] * 3]
-    assert scene.job(orders[1].job_id).failures == 0
+    job = scene.job(orders[1].job_id)
+    assert (job.attempt, job.failures, job.started_at, job.reason) == (0, 0, None, None)
+    assert scene.store.ledger.attempts(job.id) == []
+
+
+def test_a_retry_that_is_taken_back_is_still_to_come(scene: Scene, loaded: Loaded) -> None:
+    worker, orders = loaded(2)
+    for _ in orders:
+        worker.finish(worker.read(), Outcome.ERROR, took_s=0.00005)
+    scene.step(after_s=GATHER_S)
+    before = scene.job(orders[1].job_id)
+    scene.store.orders.retry([order.job_id for order in orders], now=scene.now())
+    scene.step()
+    assert scene.job(before.id).attempt == 2
+    worker.read()
+
+    scene.step(after_s=2 * HOLD_S)
+
+    job = scene.job(before.id)
+    assert (job.state, job.attempt, job.started_at) == (State.READY, 1, before.started_at)
+    assert len(scene.store.ledger.attempts(before.id)) == 1
 
 
 def test_what_is_taken_back_goes_to_whoever_is_free(scene: Scene, loaded: Loaded) -> None:
@@ -174,7 +194,8 @@ def test_a_cancelled_job_in_reserve_is_taken_back_and_ends(scene: Scene, loaded:
     scene.step()
     scene.step()
 
-    assert scene.state(orders[2].job_id) is State.CANCELLED
+    job = scene.job(orders[2].job_id)
+    assert (job.state, job.reason, job.attempt) == (State.CANCELLED, "cancelled before it ran", 0)
     assert not [message for message in worker.heard() if isinstance(message, Stop)]
 
 
