@@ -289,12 +289,12 @@ class Desk:
 
     def _timeout_s(self) -> float:
         monotonic = self._world.monotonic()
-        if monotonic < self._paused_until:
-            return min(self._paused_until - monotonic, SAFETY_S)
         if self._gathering.until is not None:
             return max(self._gathering.until - monotonic, 0.0)
-        waits = [0.0 if self._news else SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats))]
-        due_at = self._books.outlook.due_at
-        if due_at is not None and self._wants_jobs():
+        pause_s = self._paused_until - monotonic
+        waits = [SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats))]
+        if pause_s > 0 or self._news:
+            waits.append(pause_s)
+        elif (due_at := self._books.outlook.due_at) is not None and self._wants_jobs():
             waits.append((due_at - self._world.now()).total_seconds())
         return max(min(waits), 0.0)

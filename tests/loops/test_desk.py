@@ -656,6 +656,17 @@ class TestNoRoom:
 
         assert Stop(token=order.token, why=Why.TIMEOUT) in worker.heard()
 
+    def test_the_loop_wakes_for_them_meanwhile(
+        self, scene: Scene, busy: Busy, full: Callable[[], None]
+    ) -> None:
+        worker, _, _ = busy({"workers": 2}, timeout_s=0.5)
+        worker.say(Ask(number=1, jobs=[]))
+
+        full()
+        scene.step()
+
+        assert scene.desk._timeout_s() == pytest.approx(0.5)
+
 
 class TestCheckpoint:
     """The WAL is due to be emptied, and somebody hinders it."""
