@@ -98,17 +98,17 @@ class Seating:
         """
         found: list[Message] = []
         is_lost = False
-        while True:
-            try:
-                message = seat.unread.receive()
-            except Unreadable as error:
-                self._log.say(str(error))
-                is_lost = True
-                continue
-            if message is None:
-                break
-            found.append(message)
-        found += seat.orders.take_unsent()
+        for take in (seat.unread.receive, seat.orders.take_unsent):
+            while True:
+                try:
+                    message = take()
+                except Unreadable as error:
+                    self._log.say(str(error))
+                    is_lost = True
+                    continue
+                if message is None:
+                    break
+                found.append(message)
         if is_lost:
             self.greet(seat)  # now that nothing is on its way
         return [order.token for order in found if isinstance(order, Run)]

@@ -98,10 +98,15 @@ class Channel:
         """Return the next of the descriptors that came with the message just received."""
         return self._descriptors.popleft()
 
-    def take_unsent(self) -> list[Message]:
-        """Return what there was no room for; it will not be sent."""
-        kept, self._outbox = self._outbox, deque()
-        return [unpack(self._from_file(each) if each.startswith(_SPOOLED) else each) for each in kept]
+    def take_unsent(self) -> Message | None:
+        """Return the next message that there was no room for, which will not be sent; None if all were.
+
+        Raises `Unreadable` for one whose file cannot be read.
+        """
+        if not self._outbox:
+            return None
+        packet = self._outbox.popleft()
+        return unpack(self._from_file(packet) if packet.startswith(_SPOOLED) else packet)
 
     def hang_up(self) -> None:
         """Say that nothing more will come, and go on listening."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -280,6 +281,30 @@ def test_a_worker_that_lost_an_order_gets_it_again_and_no_other_twice(scene: Sce
 
     assert again == lost
     assert [order.job_id for order in worker.peek()] == [order.job_id for order in orders[1:]]
+
+
+def test_orders_whose_files_are_gone_are_handed_out_again_also_those_not_sent_yet(
+    scene: Scene, loaded: Loaded
+) -> None:
+    worker, _ = loaded(0)
+    worker.ends.orders.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    large = NewJob(kind=Kind.CALL, task="app:work", args=("x" * LARGEST_PACKET,))
+    added = [each.id for each in scene.store.intake.add([large] * 20, now=scene.now())]
+    scene.step()
+    assert not scene.desk._seats.by_name[worker.name].orders.flush()
+    spooled = list((side_dir(scene.path) / "spool").iterdir())
+    for file in spooled:
+        file.unlink()
+
+    scene.step(after_s=2 * HOLD_S)
+    scene.greet(worker)
+    scene.step()
+    again = worker.orders()
+    scene.step()
+    again += worker.orders()
+
+    assert [order.job_id for order in again] == added[: len(spooled)]
+    assert {scene.state(job_id) for job_id in added[len(spooled) :]} == {State.READY}
 
 
 def test_a_second_answer_of_a_worker_repeats_no_order(scene: Scene, loaded: Loaded) -> None:
