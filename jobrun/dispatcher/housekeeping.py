@@ -51,6 +51,8 @@ class Housekeeping:
         """Do what is due; the workers of this group look after themselves."""
         if self._is_keeper:
             self._keep_small(monotonic)
+        elif monotonic < self._next_at:
+            self._look_after_wal(monotonic)
         if monotonic < self._next_at:
             return
         begin = time.monotonic()
@@ -127,13 +129,18 @@ class Housekeeping:
                     path.unlink(missing_ok=True)
 
     def _look_after_wal(self, monotonic: float) -> None:
-        """Empty the WAL when it is due; while readers hinder it, try less and less often."""
+        """Empty the WAL when it is due; while readers hinder it, try less and less often.
+
+        A housekeeper whose own workers rest sleeps for a second while others write: who is awake
+        does it then.
+        """
         if monotonic < self._checkpoint_at:
             return
         self._checkpoint_at = monotonic + WAL_EVERY_S
         wal = Path(f"{self._store.path}-wal")
         is_large = _size(wal) > WAL_LARGEST or (_size(wal) > 0 and _age_s(wal) > WAL_REST_S)
-        if not is_large and not is_filled(wal, WAL_LIMIT):
+        limit = WAL_LIMIT if self._is_keeper else 2 * WAL_LIMIT
+        if not (is_large and self._is_keeper) and not is_filled(wal, limit):
             return
         if self._empty_wal(keeps_room=not is_large):
             self._checkpoint_wait_s = 0.0

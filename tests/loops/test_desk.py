@@ -19,6 +19,7 @@ from jobrun.dispatcher import housekeeping
 from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
+from jobrun.locks.roles import Role
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surroundings
 from jobrun.paths import side_dir
 from jobrun.procs import start_ticks
@@ -712,6 +713,22 @@ class TestCheckpoint:
             largest = max(largest, wal.stat().st_size)
 
         assert 100_000 < wal.stat().st_size == largest < 200_000
+
+    def test_under_load_it_is_emptied_though_the_housekeeper_sleeps(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "WAL_LIMIT", 100_000)
+        monkeypatch.setattr(housekeeping, "WAL_LARGEST", 400_000)
+        sleeper = Role(side_dir(scene.path) / "housekeeper")
+        assert sleeper.try_to_take()
+        scene.open()
+
+        for _ in range(60):
+            scene.add()
+            scene.step(after_s=housekeeping.WAL_EVERY_S)
+
+        assert 200_000 < Path(f"{scene.path}-wal").stat().st_size < 300_000
+        sleeper.give_up()
 
     def test_while_somebody_reads_it_is_tried_less_and_less_often(
         self, scene: Scene, wal: Path, tries: list[float]
