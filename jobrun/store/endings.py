@@ -57,19 +57,18 @@ class Endings:
         """
         waits_again = () if all(each.becomes.state.is_final for each in ends) else (Tone.WORK,)
         with self._db.write(Tone.DONE, *waits_again):
-            begun = [each for each in ends if each.ending.has_begun]
-            done = begun and self._settle(begun, now)
-            undone = [each for each in ends if not each.ending.has_begun]
-            return {each.job.token for each in [*done, *(undone and self._undo(undone, now))]}
+            ended = self._end([each for each in ends if each.ending.has_begun], now)
+            undone = self._undo([each for each in ends if not each.ending.has_begun], now)
+            return {each.job.token for each in [*ended, *undone]}
 
-    def _settle(self, ends: Sequence[Settling], now: datetime) -> Sequence[Settling]:
+    def _end(self, ends: Sequence[Settling], now: datetime) -> list[Settling]:
         rows = run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
         moved = {(job_id, attempt) for job_id, attempt in rows}
         done = [each for each in ends if (each.job.id, each.job.attempt) in moved]
         run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done])
         return done
 
-    def _undo(self, ends: Sequence[Settling], now: datetime) -> Sequence[Settling]:
+    def _undo(self, ends: Sequence[Settling], now: datetime) -> list[Settling]:
         rows = run_for_all(self._db, _UNDO, [_undone(each, now) for each in ends])
         undone = {job_id for (job_id,) in rows}
         return [each for each in ends if each.job.id in undone]

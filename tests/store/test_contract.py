@@ -354,6 +354,24 @@ def test_an_ending_that_comes_too_late_is_told_from_that_of_the_attempt_after_it
     assert outcomes == [Outcome.INTERRUPTED, Outcome.OK]
 
 
+def test_a_claim_that_nobody_began_is_undone_unless_another_has_followed(store: Store) -> None:
+    add(store, call("app:f"), call("app:g"))
+    first, second = (claim(store)[0] for _ in range(2))
+    taken_back = Ending(outcome=Outcome.INTERRUPTED, has_begun=False)
+    ends = [
+        Settling(each, taken_back, settle(each, taken_back, SECOND, 0.5), None)
+        for each in (replace(first, token="that of another"), second)
+    ]
+
+    assert store.endings.settle_all(ends, now=SECOND) == {second.token}
+
+    assert got(store, first.id) == first
+    undone = got(store, second.id)
+    assert (undone.state, undone.attempt, undone.started_at, undone.token) == (State.READY, 0, None, None)
+    assert store.ledger.attempts(second.id) == []
+    assert claim(store)[0].attempt == 1
+
+
 def test_an_ending_frees_the_worker_and_is_kept_with_its_attempt(store: Store) -> None:
     add(store)
     [job] = claim(store)

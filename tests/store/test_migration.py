@@ -17,11 +17,13 @@ import pytest
 
 from jobrun import locks
 from jobrun.errors import Busy, JobFileUnusable
-from jobrun.model import Job, JobFilter, Kind, OnCrash, State
+from jobrun.lifecycle import settle
+from jobrun.model import Ending, Job, JobFilter, Kind, NewJob, OnCrash, Outcome, State
 from jobrun.paths import side_dir
 from jobrun.store import open_store, opening
 from jobrun.store.schema import VERSION
 from jobrun.units import from_ms
+from tests.claims import claim
 
 VERSION_1 = Path(__file__).with_name("schema_v1.sql").read_text(encoding="utf-8")
 JOB = (
@@ -141,6 +143,23 @@ def test_a_file_brought_up_to_date_is_made_as_a_new_one(old: Path, tmp_path: Pat
     open_store(old).close()
 
     assert facts(old)[:2] == facts(new)[:2] == (VERSION, facts(new)[1])
+
+
+def test_in_a_file_of_version_2_a_claim_can_be_undone_from_then_on(path: Path) -> None:
+    open_store(path, create=True).close()
+    connection = sqlite3.connect(path)
+    [trigger] = re.findall(r"CREATE TRIGGER jobs_refuse_transition.*?END;", VERSION_1, re.DOTALL)
+    connection.executescript(f"DROP TRIGGER jobs_refuse_transition; {trigger} PRAGMA user_version = 2;")
+    connection.close()
+
+    with open_store(path) as store:
+        store.intake.add([NewJob(kind=Kind.CALL, task="app:f")], now=from_ms(1000))
+        [job] = claim(store, "w", now=from_ms(1000), new_token=lambda: "t")
+        ending = Ending(outcome=Outcome.INTERRUPTED, has_begun=False)
+        becomes = settle(job, ending, from_ms(1000), 0.0)
+
+        assert store.endings.settle(job, ending, becomes, now=from_ms(1000), pid=None)
+    assert facts(path)[0] == VERSION
 
 
 def test_the_older_file_is_kept_beside_the_new_one_for_its_owner_alone(old: Path) -> None:

@@ -71,6 +71,8 @@ LIES = [
     "UPDATE jobs SET worker = NULL WHERE id = 2",
     "UPDATE jobs SET state = 'succeeded' WHERE id = 2",
     "UPDATE jobs SET attempt = attempt - 1 WHERE id = 2",
+    "UPDATE jobs SET attempt = attempt - 1 WHERE id = 3",
+    "UPDATE jobs SET attempt = attempt - 1, state = 'failed', token = NULL, worker = NULL, finished_at = 1 WHERE id = 2",
     "UPDATE jobs SET state = 'running', token = 't', worker = 'w', finished_at = NULL WHERE id = 3",
     "UPDATE jobs SET state = 'failed' WHERE id = 3",
     "UPDATE jobs SET finished_at = NULL WHERE id = 3",
