@@ -71,6 +71,8 @@ def main() -> None:
             reports[name] = _run(name, replace(plan, folder=top))
             print(_section(name, reports[name]), flush=True)
     print(_goals(reports), flush=True)
+    if wanted.quick:
+        print("Too short to judge by: a quick run only shows that all of it can be measured.", flush=True)
     if to := page_for(wanted):
         to.write_text(_page(reports, facts, wanted), encoding="utf-8")
         tell(f"written: {to}")

@@ -102,6 +102,7 @@ def test_a_quick_run_measures_a_section_and_compares_it_with_its_goals(tmp_path:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(ROWS[section], done.stdout), done.stdout
+    assert "Too short to judge by" in done.stdout
     assert re.search(rf"\n\| {section} +\| .* \| +(met|MISSED) \|\n", page.read_text(encoding="utf-8"))
     assert list(place.iterdir()) == []
     for curve in tmp_path.glob("*.svg"):
