@@ -12,6 +12,8 @@ usage: ./install.sh [--prefix DIR] [--dry-run]             install jobrun for yo
        ./install.sh [--prefix DIR] [--dry-run] uninstall   remove it again; your jobs stay where they are
        ./install.sh try                                    run jobs on real files, in an environment in .try/
        ./install.sh test [ARGUMENT...]                     run all tests (pytest's arguments), in one in .venv/
+       ./install.sh chaos [--minutes N] [--seed S] [DRILL...]
+                                                           hurt it in every way, and say what held
        ./install.sh bench [--quick] [NAME...]              measure jobrun and its peers, in some in bench/.venv/
 
 Needs Python 3.11 or newer: the one that PYTHON names, else the first fit one of python3 and python3.14 to python3.11.
@@ -45,7 +47,7 @@ main() {
             --user) manager=--user ;;
             -h | --help) usage && exit ;;
             uninstall) verb=uninstall ;;
-            bench | try | test)
+            bench | chaos | try | test)
                 verb=$1
                 shift
                 break
@@ -56,7 +58,7 @@ main() {
     done
     [ "$manager" = --system ] || [ "$services" ] || misuse "\`--user\` goes with \`--systemd\`"
     case $verb in
-        bench | try | test)
+        bench | chaos | try | test)
             [ -z "$prefix$dry_run$services" ] || misuse "\`$verb\` takes no options of install.sh before it"
             "run_$verb" "$@"
             ;;
@@ -148,6 +150,11 @@ run_test() {
         command -v "$tool" >/dev/null || say "Not installed: $tool. The tests that need it are skipped."
     done
     exec "$venv/bin/python" -m pytest "$@"
+}
+
+run_chaos() {
+    make_checkout_environment .venv '.[test]'
+    exec "$venv/bin/python" -m tests.chaos "$@"
 }
 
 run_bench() { # what the peers need is installed by the runner, since one that cannot be had stops no other

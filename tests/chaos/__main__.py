@@ -1,0 +1,98 @@
+"""Hurt jobrun in every way that its promise speaks of, and print what was tried and what held."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from random import SystemRandom
+
+from tests.chaos.drills import DRILLS
+from tests.chaos.report import Tally, table
+from tests.chaos.rounds import Found, run
+
+
+def main() -> None:
+    given = _options(sys.argv[1:])
+    names = given.drill or list(DRILLS)
+    print(f"seed {given.seed}, {given.minutes:g} minutes, {given.jobs} drills at a time: {', '.join(names)}")
+    tallies = {name: Tally() for name in names}
+    try:
+        _drive(given, tallies)
+    except KeyboardInterrupt:
+        print("stopped; what was tried until now:")
+    print(f"\n{table(tallies)}", end="")
+    sys.exit(any(tally.faults for tally in tallies.values()))
+
+
+def _drive(given: argparse.Namespace, tallies: dict[str, Tally]) -> None:
+    """Run rounds, always of the drill that is furthest behind its share, until the time is up."""
+    end = time.monotonic() + given.minutes * 60
+    running: dict[Future[Found], str] = {}
+    with ThreadPoolExecutor(given.jobs) as pool:
+        while True:
+            while len(running) < given.jobs and (name := _next(given, tallies, end)):
+                tally = tallies[name]
+                seconds = DRILLS[name].long_s if given.seconds is None else given.seconds
+                running[pool.submit(run, name, given.seed + tally.started, seconds)] = name
+                tally.started += 1
+                tally.promised_s += seconds
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                found = future.result()
+                tallies[running.pop(future)].add(found)
+                _tell(found)
+
+
+def _next(given: argparse.Namespace, tallies: dict[str, Tally], end: float) -> str | None:
+    """Return whose turn it is; each gets a round at least, and none is begun after the end."""
+    is_late = time.monotonic() >= end
+    able = [
+        name
+        for name, tally in tallies.items()
+        if not tally.cannot
+        and (given.rounds is None or tally.started < given.rounds)
+        and (tally.started == 0 or given.rounds is not None or not is_late)
+    ]
+    return min(able, key=lambda name: tallies[name].promised_s / DRILLS[name].share, default=None)
+
+
+def _tell(found: Found) -> None:
+    if found.faults:
+        print(f"BROKEN {found.drill}, after {found.took_s:.0f} s; its files: {found.folder}")
+        for fault in found.faults[:10]:
+            print(f"    {fault}")
+        print(f"    replay: {found.replay}", flush=True)
+    elif found.cannot:
+        print(f"not tried: {found.drill}: {found.cannot}", flush=True)
+    else:
+        figures = ", ".join(f"{number:,} {what}" for what, number in found.counts.items())
+        print(f"held   {found.drill} seed {found.seed} in {found.took_s:.0f} s: {figures}", flush=True)
+
+
+def _options(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./install.sh chaos", description=__doc__)
+    drills = "; ".join(f"{name}: {drill.says}" for name, drill in DRILLS.items())
+    parser.add_argument("drill", nargs="*", metavar="DRILL", help=f"these only. {drills}".replace("%", "%%"))
+    parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="how long (10)")
+    parser.add_argument("--seed", type=int, metavar="S", help="of the first round of each drill (drawn)")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="so many of each drill, however long they take"
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="how long a round goes on")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="drills at a time"
+    )
+    given = parser.parse_args(words)
+    if unknown := [name for name in given.drill if name not in DRILLS]:
+        parser.error(f"`{unknown[0]}` is none of {', '.join(DRILLS)}")
+    if given.seed is None:
+        given.seed = SystemRandom().randrange(1_000_000)
+    return given
+
+
+if __name__ == "__main__":
+    main()
