@@ -1,4 +1,4 @@
-"""Curves as an SVG: both axes logarithmic, one line a series. Light and dark pages show it alike."""
+"""Curves as an SVG: one line a series, axes logarithmic or even. Light and dark pages show it alike."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#8
 Points = Sequence[tuple[float, float]]
 
 
-def draw(title: str, across: str, up: str, series: Mapping[str, Points]) -> str:
-    """Return the text of an SVG; values are above nought."""
+def draw(title: str, across: str, up: str, series: Mapping[str, Points], *, even: bool = False) -> str:
+    """Return the text of an SVG: both axes are logarithmic, of values above nought, or both even, from nought."""
     axes = _Axes(
-        [x for points in series.values() for x, _ in points], [y for p in series.values() for _, y in p]
+        [x for points in series.values() for x, _ in points],
+        [y for points in series.values() for _, y in points],
+        even=even,
     )
     middle = (TOP + HEIGHT - BOTTOM) / 2
     parts = [
@@ -39,33 +41,64 @@ def draw(title: str, across: str, up: str, series: Mapping[str, Points]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-class _Axes:
-    """Where values lie: from the power of ten below the smallest to the one above the largest."""
+class _Axis:
+    """Where values lie between two ends, and which have a line and a name."""
 
-    def __init__(self, across: Sequence[float], up: Sequence[float]) -> None:
-        self._across, self._up = _decades(across), _decades(up)
+    def __init__(self, values: Sequence[float], *, even: bool) -> None:
+        self._even = even
+        if even:
+            step = _step(max(values))
+            count = math.ceil(max(values) / step)
+            self.named = [(n * step, f"{n * step:,g}") for n in range(count + 1)]
+        else:
+            first, last = _decades(values)
+            self.named = [(10.0**power, _number(power)) for power in range(first, last + 1)]
+        self._first, self._last = self._place(self.named[0][0]), self._place(self.named[-1][0])
+
+    def share(self, value: float) -> float:
+        """Return how far along a value lies, from 0 to 1."""
+        return (self._place(value) - self._first) / (self._last - self._first)
+
+    def _place(self, value: float) -> float:
+        return value if self._even else math.log10(value)
+
+
+class _Axes:
+    """Both axes, on the page."""
+
+    def __init__(self, across: Sequence[float], up: Sequence[float], *, even: bool) -> None:
+        self._across, self._up = _Axis(across, even=even), _Axis(up, even=even)
 
     def x(self, value: float) -> float:
-        first, last = self._across
-        return LEFT + (math.log10(value) - first) / (last - first) * (WIDTH - LEFT - RIGHT)
+        return LEFT + self._across.share(value) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        first, last = self._up
-        return HEIGHT - BOTTOM - (math.log10(value) - first) / (last - first) * (HEIGHT - TOP - BOTTOM)
+        return HEIGHT - BOTTOM - self._up.share(value) * (HEIGHT - TOP - BOTTOM)
 
     def grid(self) -> list[str]:
-        """Return a line for each power of ten, with its name."""
+        """Return a line for each named value, with its name."""
         right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
         parts = []
-        for power in range(self._across[0], self._across[1] + 1):
-            x = self.x(10.0**power)
+        for value, name in self._across.named:
+            x = self.x(value)
             parts.append(_line(x, TOP, x, bottom))
-            parts.append(_text(x, bottom + 18, _number(power), anchor="middle"))
-        for power in range(self._up[0], self._up[1] + 1):
-            y = self.y(10.0**power)
+            parts.append(_text(x, bottom + 18, name, anchor="middle"))
+        for value, name in self._up.named:
+            y = self.y(value)
             parts.append(_line(LEFT, y, right, y))
-            parts.append(_text(LEFT - 8, y + 4, _number(power), anchor="end"))
+            parts.append(_text(LEFT - 8, y + 4, name, anchor="end"))
         return parts
+
+
+def _step(most: float) -> float:
+    """Return a round step of which about five reach a value.
+
+    >>> _step(31.0), _step(0.4), _step(0)
+    (10.0, 0.1, 0.2)
+    """
+    rough = (most or 1.0) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(power * times for times in (1.0, 2.0, 5.0, 10.0) if power * times >= rough * 0.999)
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:
