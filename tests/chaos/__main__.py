@@ -12,11 +12,12 @@ from random import SystemRandom
 from tests.chaos.drills import DRILLS
 from tests.chaos.report import Tally, table
 from tests.chaos.rounds import Found, run
+from tests.chaos.trial import Drill
 
 
 def main() -> None:
     given = _options(sys.argv[1:])
-    names = given.drill or list(DRILLS)
+    names = given.drill or [name for name, drill in DRILLS.items() if drill.share]
     print(f"seed {given.seed}, {given.minutes:g} minutes, {given.jobs} drills at a time: {', '.join(names)}")
     tallies = {name: Tally() for name in names}
     try:
@@ -35,7 +36,7 @@ def _drive(given: argparse.Namespace, tallies: dict[str, Tally]) -> None:
         while True:
             while len(running) < given.jobs and (name := _next(given, tallies, end)):
                 tally = tallies[name]
-                seconds = DRILLS[name].long_s if given.seconds is None else given.seconds
+                seconds = _length(DRILLS[name], given)
                 running[pool.submit(run, name, given.seed + tally.started, seconds)] = name
                 tally.started += 1
                 tally.promised_s += seconds
@@ -45,6 +46,13 @@ def _drive(given: argparse.Namespace, tallies: dict[str, Tally]) -> None:
                 found = future.result()
                 tallies[running.pop(future)].add(found)
                 _tell(found)
+
+
+def _length(drill: Drill, given: argparse.Namespace) -> float:
+    """Return how long a round lasts, in seconds."""
+    if given.seconds is not None:
+        return float(given.seconds)
+    return drill.long_s if drill.share else float(given.minutes * 60)
 
 
 def _next(given: argparse.Namespace, tallies: dict[str, Tally], end: float) -> str | None:
@@ -57,7 +65,7 @@ def _next(given: argparse.Namespace, tallies: dict[str, Tally], end: float) -> s
         and (given.rounds is None or tally.started < given.rounds)
         and (tally.started == 0 or given.rounds is not None or not is_late)
     ]
-    return min(able, key=lambda name: tallies[name].promised_s / DRILLS[name].share, default=None)
+    return min(able, key=lambda name: tallies[name].promised_s / (DRILLS[name].share or 1), default=None)
 
 
 def _tell(found: Found) -> None:

@@ -62,4 +62,4 @@ class Drill:
     run: Callable[[Trial], None]
     short_s: float = 3.0  # a round in the tests
     long_s: float = 20.0  # a round of `./install.sh chaos`
-    share: float = 1.0  # of the whole time, against the others
+    share: float = 1.0  # of the whole time, against the others; 0: only when named, in one round

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import storm
+from tests.chaos.drills import soak, storm
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
     "storm": storm.DRILL,
+    "soak": soak.DRILL,
 }

@@ -73,3 +73,10 @@ def _append(path: Path, text: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.write(fd, text.encode())
     os.close(fd)
+
+
+def waited(sent_ns: int) -> None:
+    """Note how long it took from the call of `enqueue` to here, in ms."""
+    note("S")
+    _append(Path(os.environ["EFFECTS"]).with_name("waits"), f"{(time.time_ns() - sent_ns) / 1e6:.2f}\n")
+    note("E")
