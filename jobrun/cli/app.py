@@ -9,7 +9,18 @@ from typing import Any
 
 import typer
 
-from jobrun.cli.commands import acting, cron, entries, following, importing, looking, units, why, working
+from jobrun.cli.commands import (
+    acting,
+    cron,
+    entries,
+    following,
+    importing,
+    looking,
+    saving,
+    units,
+    why,
+    working,
+)
 from jobrun.errors import UsageError, meant
 
 # What typer raises for words that make no sense; from 0.26 on click is a part of typer.
@@ -198,6 +209,12 @@ _add(
 )
 _add("wait", following.wait, "wait 12 && echo done", "wait 12 13 14 --timeout 5m")
 _add("workers", looking.workers, "workers", "workers --json")
+_add(
+    "backup",
+    saving.backup,
+    "backup /mnt/disk/jobs.db            a copy, while everything goes on",
+    "backup /mnt/disk/jobs.db --replace  every night, from a table",
+)
 _add(
     "systemd",
     units.systemd,

@@ -5,7 +5,6 @@ Imported only when a file is behind, since sqlite-utils takes its time.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +12,11 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from jobrun import locks, private
+from jobrun import locks
 from jobrun.errors import Busy
 from jobrun.locks.roles import Role
 from jobrun.paths import side_dir
+from jobrun.store import copying
 from jobrun.store.schema import CRON, REFUSAL, VERSION
 
 _POLL_S = 0.05
@@ -65,18 +65,7 @@ def _refuse_workers(path: Path) -> None:
 
 def _keep_copy(path: Path, version: int) -> None:
     """Copy the file as it is committed into the side folder; nobody can write to it meanwhile."""
-    copy = side_dir(path) / f"version-{version}.db"
-    draft = copy.with_suffix(".new")
-    for leftover in (draft, draft.with_suffix(".new-journal")):
-        leftover.unlink(missing_ok=True)
-    os.close(private.open_file(draft))
-    source, target = sqlite3.connect(path), sqlite3.connect(draft)
-    try:
-        source.backup(target)
-    finally:
-        source.close()
-        target.close()
-    draft.replace(copy)
+    copying.copy(path, side_dir(path) / f"version-{version}.db", replaces=True)
 
 
 def _take_steps(connection: sqlite3.Connection, version: int) -> None:

@@ -170,7 +170,7 @@ def test_the_older_file_is_kept_beside_the_new_one_for_its_owner_alone(old: Path
     copy = side_dir(old) / "version-1.db"
     assert facts(copy) == before
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert not copy.with_suffix(".new").exists()
+    assert not list(copy.parent.glob(f"{copy.name}.copy-*"))
 
 
 def test_a_file_that_is_up_to_date_is_left_alone_and_costs_no_import(path: Path) -> None:
@@ -272,9 +272,9 @@ def test_killed_between_any_two_statements_it_leaves_the_old_file_or_the_new_one
 
 def test_a_copy_that_cannot_be_kept_leaves_the_older_file_as_it_is(old: Path) -> None:
     before = facts(old)
-    (side_dir(old) / "version-1.new").mkdir(parents=True)
+    (side_dir(old) / "version-1.db").mkdir(parents=True)
 
-    with pytest.raises(JobFileUnusable, match=r"cannot bring `.*` up to date: Is a directory"):
+    with pytest.raises(JobFileUnusable, match=r"cannot write `.*/version-1.db`: Is a directory"):
         open_store(old)
 
     assert facts(old) == before
