@@ -24,6 +24,7 @@ class JobRow(NamedTuple):
     state: str
     attempt: int
     token: str | None
+    failures: int
 
 
 class AttemptRow(NamedTuple):
@@ -45,12 +46,15 @@ class Evidence(NamedTuple):
     acknowledged: set[int]
     purged: set[int]
     cancelled: set[int]
+    retried: set[int]
 
 
 def gather(job_file: Path, papers: Papers) -> Evidence:
     """Read the job file and the papers."""
     with closing(sqlite3.connect(job_file, timeout=30)) as reader:
-        jobs = [JobRow(*row) for row in reader.execute("SELECT id, state, attempt, token FROM jobs")]
+        jobs = [
+            JobRow(*row) for row in reader.execute("SELECT id, state, attempt, token, failures FROM jobs")
+        ]
         ended = [
             AttemptRow(*row)
             for row in reader.execute(
@@ -68,6 +72,7 @@ def gather(job_file: Path, papers: Papers) -> Evidence:
         acknowledged=papers.ids(papers.acknowledged),
         purged=papers.ids(papers.purged),
         cancelled=papers.ids(papers.cancelled),
+        retried=papers.ids(papers.retried),
     )
 
 
@@ -91,6 +96,11 @@ def faults(seen: Evidence) -> list[str]:
     ]
 
 
+def strict_faults(seen: Evidence) -> list[str]:
+    """Say what did not hold of what is true while the machine stays up, and all that people order is on paper."""
+    return [*_many_that_never_began(seen), *_failures_that_do_not_add_up(seen)]
+
+
 def doubled(seen: Evidence) -> int:
     """Return how many jobs began more than once."""
     return sum(len(tokens) > 1 for tokens in seen.effects.by_job.values())
@@ -104,7 +114,9 @@ def _lost(seen: Evidence) -> Iterator[str]:
 
 
 def _begun_twice(seen: Evidence) -> Iterator[str]:
-    """I2: one attempt begins once, and ends at most once."""
+    """I2: one attempt begins once, and ends at most once; no two attempts of a job live at a time."""
+    for token in seen.effects.overlaps:
+        yield f"began while an earlier attempt was alive: {seen.effects.first[token]}, {seen.attempts.get(token)}"
     for token, times in seen.effects.began.items():
         if times > 1:
             yield f"attempt began {times} times: {seen.effects.first[token]}, {seen.attempts.get(token)}"
@@ -133,7 +145,7 @@ def _rows_without_effect(seen: Evidence) -> Iterator[str]:
     for token, row in seen.attempts.items():
         if row.outcome == "ok" and not seen.effects.ended[token]:
             yield f"succeeded without its effect: {row}"
-        if row.outcome == "error" and not seen.effects.failed[token]:
+        if row.outcome == "error" and not (seen.effects.failed[token] or seen.effects.struck[token]):
             yield f"failed without having failed: {row}"
         if row.outcome == "cancelled" and row.job not in seen.cancelled:
             yield f"cancelled by nobody: {row}"
@@ -160,3 +172,24 @@ def _states(seen: Evidence) -> Iterator[str]:
         ended = job.attempt - (job.state == "running")
         if [row.number for row in rows] != list(range(1, ended + 1)):
             yield f"attempts {[row.number for row in rows]} of {job}"
+
+
+def _many_that_never_began(seen: Evidence) -> Iterator[str]:
+    """A worker that dies takes one attempt with it; those it had in reserve were not begun, and none crashed."""
+    crashed = Counter(
+        row.worker
+        for token, row in seen.attempts.items()
+        if row.outcome == "crashed" and not seen.effects.began[token]
+    )
+    for worker, times in crashed.items():
+        if times > 1:
+            yield f"{times} attempts of worker {worker} crashed without an effect"
+
+
+def _failures_that_do_not_add_up(seen: Evidence) -> Iterator[str]:
+    """I5: what counts against the retries of a job is what its attempts say, unless a person had a hand in it."""
+    for job in seen.jobs.values():
+        outcomes = Counter(row.outcome for row in seen.by_job.get(job.id, []))
+        failed = outcomes["error"] + outcomes["timeout"] + outcomes["crashed"]
+        if job.id not in seen.cancelled | seen.retried and job.failures != failed:
+            yield f"{failed} attempts failed, by their rows: {job}"

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 BEGAN, ENDED, FAILED = "S", "E", "F"
+STRUCK = "K"  # noted before the process of an attempt is killed, by itself or from outside
+OVERLAPS = "X"  # began though another attempt of its job was still alive
 
 
 class Effect(NamedTuple):
@@ -55,6 +57,10 @@ class Papers:
     def cancelled(self) -> Path:
         return self.folder / "cancelled"
 
+    @property
+    def retried(self) -> Path:
+        return self.folder / "retried"
+
     def ids(self, path: Path) -> set[int]:
         """Return the ids of one paper."""
         return {int(line) for line in _lines(path)}
@@ -67,15 +73,23 @@ class Effects:
     began: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
+    overlaps: Counter[str] = field(default_factory=Counter)
     first: dict[str, Effect] = field(default_factory=dict)
     by_job: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     faults: list[str] = field(default_factory=list)
 
 
 def read_effects(path: Path) -> Effects:
-    """Read `S|E|F job token pid attempt` lines."""
+    """Read `S|E|F|K|X job token pid attempt` lines."""
     effects = Effects()
-    counters = {BEGAN: effects.began, ENDED: effects.ended, FAILED: effects.failed}
+    counters = {
+        BEGAN: effects.began,
+        ENDED: effects.ended,
+        FAILED: effects.failed,
+        STRUCK: effects.struck,
+        OVERLAPS: effects.overlaps,
+    }
     for line in _lines(path):
         what, job, token, pid, attempt = line.split()
         effect = Effect(int(job), int(pid), int(attempt))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ from tests.process.site import children_of, is_alive, kill
 _TASKS = Path(__file__).parent / "tasks"
 ROOT = Path(__file__).resolve().parents[2]
 SIDE_FILES = ("locks", "logs", "spool")
+_WORKER = re.compile("w[0-9a-f]{12}")
 _LAST_S = 60.0  # for what is left of a round, on a loaded machine
 
 
@@ -160,6 +162,8 @@ class Scene:
                 self.trial.fault(f"a group did not end: {group.errors}")
         last = self.start(*options, n=n)
         end = time.monotonic() + _LAST_S
+        while last.is_up and len(last.workers()) < n and time.monotonic() < end:
+            time.sleep(0.02)  # a signal that comes before it listens would end it as it ends any program
         while self.live() and time.monotonic() < end:
             time.sleep(0.02)
         if live := self.live():
@@ -170,9 +174,13 @@ class Scene:
     def verdict(self) -> judge.Evidence:
         """Judge what happened; call it once nothing works on the job file any more."""
         seen = judge.gather(self.path, self.papers)
-        for fault in [*judge.integrity(self.path), *judge.faults(seen), *self._left_behind()]:
+        for fault in [*judge.integrity(self.path), *judge.faults(seen), *self._left_behind(seen)]:
             self.trial.fault(fault)
         return seen
+
+    def heard(self, text: str) -> int:
+        """Return how many lines of all logs hold a text."""
+        return sum(text in line for group in self.groups for line in group.log().splitlines())
 
     def close(self) -> None:
         """Kill all groups."""
@@ -181,9 +189,15 @@ class Scene:
                 kill(pid)
             group.process.wait()
 
-    def _left_behind(self) -> list[str]:
-        """I10, I11: no stray file, no group, no traceback."""
-        strays = [f"{name}/{file.name}" for name in SIDE_FILES for file in (self.side / name).iterdir()]
+    def _left_behind(self, seen: judge.Evidence) -> list[str]:
+        """I10, I11: no stray file, no group, no traceback.
+
+        A worker that was killed before the job file knew it leaves its own files for a day: younger ones may
+        belong to one that is just being born.
+        """
+        known = {row.worker for row in seen.attempts.values()}
+        files = [file for name in SIDE_FILES for file in (self.side / name).iterdir()]
+        strays = [str(file) for file in files if not _WORKER.fullmatch(file.name) or file.name in known]
         alive = [group.pid for group in self.groups if is_alive(group.pid)]
         bugs = [f"{g.errors}: {line}" for g in self.groups for line in g.log().splitlines() if _is_bug(line)]
         return [

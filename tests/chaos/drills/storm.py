@@ -1,30 +1,122 @@
-"""L6: everything is killed at random moments, while jobs come in and run."""
+"""L6: everything is killed and frozen at random moments, while jobs come in and run."""
 
 from __future__ import annotations
 
+import shutil
 import time
+from dataclasses import dataclass
 
-from tests.chaos.judge import doubled
-from tests.chaos.scene import Scene
-from tests.chaos.trial import Drill, Trial
-from tests.process.site import kill
+from tests.chaos import harms
+from tests.chaos.harms import HARMS, Hand, Harm
+from tests.chaos.judge import Evidence, doubled, strict_faults
+from tests.chaos.people.crowd import Crowd
+from tests.chaos.scene import Group, Scene
+from tests.chaos.trial import CannotTry, Drill, Trial
+
+# What is struck; seeds in a row try all.
+CASES: tuple[tuple[Harm, ...], ...] = (
+    harms.ALL,
+    harms.ALL,
+    harms.OF_WORKERS,
+    harms.OF_DISPATCHERS,
+    harms.ALL,
+    harms.FREEZING,
+    harms.OF_GROUPS,
+    (*harms.OF_WORKERS, *harms.OF_DISPATCHERS),
+    harms.ENDING,
+)
+_PAUSE_S = 0.1  # between two blows, on average
+_JOBS = 150  # a second, at most
+_STEP_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed decides before the first blow."""
+
+    harms: tuple[Harm, ...]
+    sizes: tuple[int, ...]  # of the groups, all on one job file
+    durability: str
+    modes: tuple[str, ...]  # of clients
+
+
+def _drawn(trial: Trial) -> Plan:
+    dice = trial.dice
+    return Plan(
+        harms=CASES[trial.seed % len(CASES)],
+        sizes=dice.choice(((2,), (2, 2), (3, 1), (1, 1, 1))),
+        durability=dice.choice(("full", "fast")),
+        modes=dice.choice((("calls", "calls", "words"), ("calls", "big"), ("calls", "calls"))),
+    )
 
 
 def _run(trial: Trial) -> None:
+    if not shutil.which("flock"):
+        raise CannotTry("needs flock of util-linux, for commands that hold a lock")
     scene = Scene(trial)
     try:
-        scene.run("enqueue", "-q", "chaostasks:short")
-        scene.papers.acknowledged.write_text("1\n")
-        group = scene.start()
-        while not trial.is_over:
-            for pid in group.workers()[:1]:
-                kill(pid)
-                trial.count("kills")
-            time.sleep(trial.dice.expovariate(4))
-        scene.finish()
-        trial.count("doubled", doubled(scene.verdict()))
+        _storm(scene, _drawn(trial))
+        scene.finish(n=3)
+        _judge(scene)
     finally:
         scene.close()
 
 
-DRILL = Drill(level="L6", says="everything is killed at random moments", run=_run)
+def _storm(scene: Scene, plan: Plan) -> None:
+    trial, hand = scene.trial, Hand(scene)
+    scene.run("enqueue", "-q", "chaostasks:short")  # so that the file is there
+    crowd = Crowd(scene, hand, modes=plan.modes, most=int(_JOBS * trial.seconds))
+    try:
+        groups = [_start(scene, plan, size) for size in plan.sizes]
+        blow_at = time.monotonic() + 0.5
+        while not trial.is_over:
+            hand.wake()
+            crowd.step()
+            groups = [_replaced(scene, plan, group, n) for group, n in zip(groups, plan.sizes, strict=True)]
+            if time.monotonic() >= blow_at:
+                _strike(hand, plan, trial.dice.choice(groups))
+                blow_at = time.monotonic() + trial.dice.expovariate(1 / _PAUSE_S)
+            time.sleep(_STEP_S)
+    finally:
+        hand.wake(all_of_them=True)
+        crowd.go()
+
+
+def _start(scene: Scene, plan: Plan, size: int) -> Group:
+    drain = scene.trial.dice.choice(("0.05s", "0.5s", "3s"))
+    return scene.start("--drain", drain, "--durability", plan.durability, n=size)
+
+
+def _replaced(scene: Scene, plan: Plan, group: Group, size: int) -> Group:
+    return group if group.is_up else _start(scene, plan, size)
+
+
+def _strike(hand: Hand, plan: Plan, group: Group) -> None:
+    weights = [HARMS[harm] for harm in plan.harms]
+    [harm] = hand.dice.choices(plan.harms, weights)
+    if group.is_up and harm(hand, group):
+        hand.scene.trial.count("blows")
+
+
+def _judge(scene: Scene) -> None:
+    seen = scene.verdict()
+    trial = scene.trial
+    for fault in strict_faults(seen):
+        trial.fault(fault)
+    trial.count("jobs", max(seen.jobs, default=0))
+    trial.count("acknowledged", len(seen.acknowledged))
+    trial.count("attempts", len(seen.attempts))
+    trial.count("doubled", doubled(seen))
+    trial.count("kills", _by_own_hand(seen))
+    trial.count("ends that came too late", scene.heard("came too late"))
+
+
+def _by_own_hand(seen: Evidence) -> int:
+    """Return how many calls killed themselves, for the kills of commands were counted."""
+    crashed = (seen.attempts[token] for token in seen.effects.struck if token in seen.attempts)
+    return sum(row.outcome == "crashed" for row in crashed)
+
+
+DRILL = Drill(
+    level="L6", says="everything is killed and frozen at random moments", run=_run, long_s=30.0, share=3.0
+)

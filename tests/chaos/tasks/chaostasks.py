@@ -1,10 +1,17 @@
-"""What the jobs of a drill do. Each notes what it does in the ledger, outside the job file."""
+"""What the jobs of a drill do. Each notes what it does in the ledger, outside the job file.
+
+Every attempt holds a lock of its job while it lives. Who finds it held notes `X`: an attempt was begun while
+another one was still alive.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import jobrun
@@ -17,52 +24,72 @@ def note(what: str) -> None:
     _append(Path(given["EFFECTS"]), line)
 
 
+@contextmanager
+def attempt() -> Iterator[None]:
+    """Note begin and end, and hold the lock of the job meanwhile."""
+    lock = os.open(
+        f"{os.environ['EFFECTS']}.{os.environ['JOBRUN_ID']}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            note("X")
+        note("S")
+        yield
+        note("E")
+    finally:
+        os.close(lock)
+
+
 def short(_padding: str = "") -> None:
-    note("S")
-    note("E")
+    with attempt():
+        pass
 
 
 def works(seconds: float) -> None:
-    note("S")
-    time.sleep(seconds)
-    note("E")
+    with attempt():
+        time.sleep(seconds)
 
 
 def fails(times: int) -> None:
     """Fail in the first so many attempts."""
-    note("S")
-    if int(os.environ["JOBRUN_ATTEMPT"]) <= times:
-        note("F")
-        raise ValueError(times)
-    note("E")
+    with attempt():
+        if int(os.environ["JOBRUN_ATTEMPT"]) <= times:
+            note("F")
+            raise ValueError(times)
+
+
+def dies(times: int) -> None:
+    """Kill the worker in the first so many attempts."""
+    with attempt():
+        if int(os.environ["JOBRUN_ATTEMPT"]) <= times:
+            note("K")
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def asks(number: int) -> None:
     """Enqueue jobs, and note each id that was answered."""
-    note("S")
-    for _ in range(number):
-        _acknowledge([jobrun.enqueue("chaostasks:short")])
-    note("E")
+    with attempt():
+        for _ in range(number):
+            _acknowledge([jobrun.enqueue("chaostasks:short")])
 
 
 def asks_at_once(number: int) -> None:
-    note("S")
-    _acknowledge(jobrun.enqueue_many([("chaostasks:short", [], {})] * number))
-    note("E")
+    with attempt():
+        _acknowledge(jobrun.enqueue_many([("chaostasks:short", [], {})] * number))
 
 
 def answers(size: int) -> str:
     """Return a long result, which travels as a file."""
-    note("S")
-    note("E")
-    return "r" * size
+    with attempt():
+        return "r" * size
 
 
 def prints(size: int) -> None:
     """Print much, and then some that is no text."""
-    note("S")
-    os.write(1, b"out \xff\x1b[31m\n" * (size // 10))
-    note("E")
+    with attempt():
+        os.write(1, b"out \xff\x1b[31m\n" * (size // 10))
 
 
 def _acknowledge(ids: Sequence[int]) -> None:
