@@ -165,6 +165,15 @@ def _freeze_supervisor(hand: Hand, group: Group) -> bool:
     return hand.freeze(group.pid, _OF_GROUP, group.pid)
 
 
+def _scheduler(hand: Hand, group: Group) -> bool:
+    scheduler = group.scheduler()
+    return scheduler is not None and hand.kill(scheduler)
+
+
+def _freeze_scheduler(hand: Hand, group: Group) -> bool:
+    return hand.freeze(group.scheduler(), _OF_GROUP, group.pid)
+
+
 def _freeze_dispatcher_and_kill_workers(hand: Hand, group: Group) -> bool:
     """What a frozen dispatcher has claimed goes to others; then it wakes up."""
     workers = group.workers()
@@ -212,8 +221,11 @@ HARMS: dict[Harm, int] = {
     _end: 1,
     _hurry: 1,
     _end_and_kill_worker: 1,
+    _scheduler: 8,
+    _freeze_scheduler: 3,
 }
-ALL = tuple(HARMS)
+OF_TABLES: tuple[Harm, ...] = (_scheduler, _freeze_scheduler)
+ALL = tuple(harm for harm in HARMS if harm not in OF_TABLES)
 OF_WORKERS: tuple[Harm, ...] = (_worker, _workers, _job)
 OF_DISPATCHERS: tuple[Harm, ...] = (_dispatcher, _both)
 OF_GROUPS: tuple[Harm, ...] = (_supervisor, _group, _group_bit_by_bit)
@@ -225,3 +237,11 @@ FREEZING: tuple[Harm, ...] = (
     _worker,
 )
 ENDING: tuple[Harm, ...] = (_end, _hurry, _end_and_kill_worker, _workers)
+
+
+def strike(hand: Hand, chosen: Sequence[Harm], group: Group) -> bool:
+    """Strike at a group in one of some ways, and say whether anybody was hit."""
+    [harm] = hand.dice.choices(chosen, [HARMS[harm] for harm in chosen])
+    has_hit = group.is_up and harm(hand, group)
+    hand.scene.trial.count("blows", int(has_hit))
+    return has_hit

@@ -58,6 +58,11 @@ class Papers:
         return self.folder / "cancelled"
 
     @property
+    def ticks(self) -> Path:
+        """`entry instant job` lines: for which tick a job says that it runs."""
+        return self.folder / "ticks"
+
+    @property
     def retried(self) -> Path:
         return self.folder / "retried"
 

@@ -80,6 +80,15 @@ def asks_at_once(number: int) -> None:
         _acknowledge(jobrun.enqueue_many([("chaostasks:short", [], {})] * number))
 
 
+def ticks(seconds: float = 0.0) -> None:
+    """Run for a tick of a table, and note for which."""
+    given = os.environ
+    with attempt():
+        line = f"{given['JOBRUN_ENTRY']} {given['JOBRUN_SCHEDULED_FOR']} {given['JOBRUN_ID']}\n"
+        _append(Path(given["TICKS"]), line)
+        time.sleep(seconds)
+
+
 def answers(size: int) -> str:
     """Return a long result, which travels as a file."""
     with attempt():
