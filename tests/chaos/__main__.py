@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from random import SystemRandom
+from threading import Event
 
 from tests.chaos.drills import DRILLS
 from tests.chaos.report import Tally, table
 from tests.chaos.rounds import Found, run
 from tests.chaos.trial import Drill
+
+Begin = Callable[[str, int, float], Future[Found]]
 
 
 def main() -> None:
@@ -20,6 +25,7 @@ def main() -> None:
     names = given.drill or [name for name, drill in DRILLS.items() if drill.share]
     print(f"seed {given.seed}, {given.minutes:g} minutes, {given.jobs} drills at a time: {', '.join(names)}")
     tallies = {name: Tally() for name in names}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _drive(given, tallies)
     except KeyboardInterrupt:
@@ -30,22 +36,30 @@ def main() -> None:
 
 def _drive(given: argparse.Namespace, tallies: dict[str, Tally]) -> None:
     """Run rounds, always of the drill that is furthest behind its share, until the time is up."""
+    stop = Event()
+    with ThreadPoolExecutor(given.jobs) as pool:
+        try:
+            _run_all(given, tallies, lambda name, seed, s: pool.submit(run, name, seed, s, stop))
+        finally:
+            stop.set()  # if we are stopped, so is what runs
+
+
+def _run_all(given: argparse.Namespace, tallies: dict[str, Tally], begin: Begin) -> None:
     end = time.monotonic() + given.minutes * 60
     running: dict[Future[Found], str] = {}
-    with ThreadPoolExecutor(given.jobs) as pool:
-        while True:
-            while len(running) < given.jobs and (name := _next(given, tallies, end)):
-                tally = tallies[name]
-                seconds = _length(DRILLS[name], given)
-                running[pool.submit(run, name, given.seed + tally.started, seconds)] = name
-                tally.started += 1
-                tally.promised_s += seconds
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                found = future.result()
-                tallies[running.pop(future)].add(found)
-                _tell(found)
+    while True:
+        while len(running) < given.jobs and (name := _next(given, tallies, end)):
+            tally = tallies[name]
+            seconds = _length(DRILLS[name], given)
+            running[begin(name, given.seed + tally.started, seconds)] = name
+            tally.started += 1
+            tally.promised_s += seconds
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            found = future.result()
+            tallies[running.pop(future)].add(found)
+            _tell(found)
 
 
 def _length(drill: Drill, given: argparse.Namespace) -> float:
@@ -82,9 +96,15 @@ def _tell(found: Found) -> None:
 
 
 def _options(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./install.sh chaos", description=__doc__)
-    drills = "; ".join(f"{name}: {drill.says}" for name, drill in DRILLS.items())
-    parser.add_argument("drill", nargs="*", metavar="DRILL", help=f"these only. {drills}".replace("%", "%%"))
+    longest = max(map(len, DRILLS))
+    drills = "".join(f"\n  {name:{longest}}  {drill.level:4} {drill.says}" for name, drill in DRILLS.items())
+    parser = argparse.ArgumentParser(
+        prog="./install.sh chaos",
+        description=__doc__,
+        epilog=f"drills:{drills}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("drill", nargs="*", metavar="DRILL", help="these only")
     parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="how long (10)")
     parser.add_argument("--seed", type=int, metavar="S", help="of the first round of each drill (drawn)")
     parser.add_argument(

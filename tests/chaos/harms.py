@@ -16,6 +16,7 @@ from tests.process.site import is_alive, kill
 
 Rows = list[tuple[int, ...]]
 
+_SPARED = 0.95  # how often one is that has no workers yet, for else most would never have any
 _TAIL = 16_384  # bytes of the ledger that are looked through for an attempt that lives
 _OF_WORKER = "SELECT id, attempt FROM jobs WHERE worker IN (SELECT name FROM workers WHERE pid = ?)"
 _OF_GROUP = "SELECT id, attempt FROM jobs WHERE worker IN (SELECT name FROM workers WHERE group_pid = ?)"
@@ -241,6 +242,8 @@ ENDING: tuple[Harm, ...] = (_end, _hurry, _end_and_kill_worker, _workers)
 
 def strike(hand: Hand, chosen: Sequence[Harm], group: Group) -> bool:
     """Strike at a group in one of some ways, and say whether anybody was hit."""
+    if not group.workers() and hand.dice.random() < _SPARED:
+        return False
     [harm] = hand.dice.choices(chosen, [HARMS[harm] for harm in chosen])
     has_hit = group.is_up and harm(hand, group)
     hand.scene.trial.count("blows", int(has_hit))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from jobrun import procs
@@ -22,6 +23,8 @@ from tests.chaos.trial import MARK, CannotTry, Trial
 ROOT = Path(__file__).resolve().parents[2]
 _NO_FILE = Path("/nonexistent")
 _EXTRA_S = 120.0  # for what a round finishes and judges after its time
+_END_S = 10.0  # for the death of what was left
+_LOOK_S = 0.1  # between looks whether it is to be stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Found:
     counts: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     cannot: str | None = None  # why it could not be tried here
+    is_stopped: bool = False  # before its end, so that it says nothing
     folder: Path | None = None  # kept, for a look, if something did not hold
 
     @property
@@ -41,29 +45,19 @@ class Found:
         return f"./install.sh chaos {self.drill} --seed {self.seed} --rounds 1"
 
 
-def run(name: str, seed: int, seconds: float) -> Found:
-    """Run one round of a drill, and end what it left behind."""
+def run(name: str, seed: int, seconds: float, stop: Event | None = None) -> Found:
+    """Run one round of a drill, until `stop` is set at most, and end what it left behind."""
     folder = Path(tempfile.mkdtemp(prefix=f"jobrun-{name}-{seed}-", dir=_ground()))
     begun = time.monotonic()
-    command = [sys.executable, "-m", "tests.chaos.rounds", name, str(seed), str(seconds), str(folder)]
-    with (folder / "drill.log").open("wb") as log:
-        child = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, MARK: str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        faults = []
-        try:
-            child.wait(seconds + _EXTRA_S)
-        except subprocess.TimeoutExpired:
+    child = _start(name, seed, seconds, folder)
+    is_stopped = False
+    faults = []
+    try:
+        if not (is_stopped := _wait(child, seconds + _EXTRA_S, stop or Event())) and child.returncode is None:
             faults.append(f"hangs: not over after {seconds + _EXTRA_S:.0f} s")
-        finally:
-            child.kill()
-            child.wait()
+    finally:
+        child.kill()
+        child.wait()
     said = _said(folder)
     if said is None and not faults:
         faults.append(f"the drill itself failed, see {folder}/drill.log: {_last_line(folder / 'drill.log')}")
@@ -75,13 +69,40 @@ def run(name: str, seed: int, seconds: float) -> Found:
         seed=seed,
         took_s=time.monotonic() - begun,
         counts=said.get("counts", {}),
-        faults=[*said.get("faults", []), *faults],
+        faults=[] if is_stopped else [*said.get("faults", []), *faults],
         cannot=said.get("cannot"),
+        is_stopped=is_stopped,
         folder=folder,
     )
     if not found.faults:
         shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def _start(name: str, seed: int, seconds: float, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.chaos.rounds", name, str(seed), str(seconds), str(folder)]
+    with (folder / "drill.log").open("wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, MARK: str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _wait(child: subprocess.Popen[bytes], limit_s: float, stop: Event) -> bool:
+    """Wait for the end of a round, for a while; say whether it was to be stopped before."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_LOOK_S)
+            return False
+        if stop.is_set():
+            return True
+    return False
 
 
 def _ground() -> str:
@@ -104,11 +125,15 @@ def _last_line(path: Path) -> str:
 
 def _end(folder: Path) -> int:
     """Kill what a round left running, and return how many there were."""
-    left = procs.carriers(f"{MARK}={folder}", _NO_FILE)
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return len(left)
+    found: set[int] = set()
+    end = time.monotonic() + _END_S
+    while (left := procs.carriers(f"{MARK}={folder}", _NO_FILE)) and time.monotonic() < end:
+        found.update(left)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK_S / 10)
+    return len(found)
 
 
 def _main(name: str, seed: str, seconds: str, folder: str) -> None:
