@@ -68,7 +68,11 @@ class Papers:
 
     def ids(self, path: Path) -> set[int]:
         """Return the ids of one paper."""
-        return {int(line) for line in _lines(path)}
+        return {int(line) for line in self.lines(path)}
+
+    def lines(self, path: Path) -> Sequence[str]:
+        """Return the whole lines of one paper."""
+        return _lines(path)
 
 
 @dataclass(slots=True)
