@@ -33,6 +33,7 @@ class Found:
 
     drill: str
     seed: int
+    seconds: float  # how long it was to go on
     took_s: float
     counts: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -42,7 +43,9 @@ class Found:
 
     @property
     def replay(self) -> str:
-        return f"./install.sh chaos {self.drill} --seed {self.seed} --rounds 1"
+        usual = self.seconds == DRILLS[self.drill].long_s
+        how_long = "" if usual else f" --seconds {self.seconds:g}"
+        return f"./install.sh chaos {self.drill} --seed {self.seed} --rounds 1{how_long}"
 
 
 def run(name: str, seed: int, seconds: float, stop: Event | None = None) -> Found:
@@ -67,6 +70,7 @@ def run(name: str, seed: int, seconds: float, stop: Event | None = None) -> Foun
     found = Found(
         drill=name,
         seed=seed,
+        seconds=seconds,
         took_s=time.monotonic() - begun,
         counts=said.get("counts", {}),
         faults=[] if is_stopped else [*said.get("faults", []), *faults],
