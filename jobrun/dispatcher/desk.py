@@ -9,6 +9,7 @@ Facts that were heard are forgotten only after the COMMIT that holds them; nothi
 
 from __future__ import annotations
 
+import contextlib
 import select
 
 from jobrun.bell import Listener, Tone
@@ -81,12 +82,12 @@ class Desk:
         self._is_noted = False  # that we shut down
 
     def run(self) -> None:
-        """Serve until the supervisor hangs up."""
-        self._control.send(Opened())
-        while self._is_open:
-            self.step()
-            poll = self._poll if self._gathering.until is None else self._calm
-            poll.poll(self._timeout_s() * 1000)
+        """Serve until the supervisor hangs up, or is gone."""
+        with contextlib.suppress(EOFError):  # nobody is there to be told: in a moment we are killed, too
+            self._control.send(Opened())
+            while self._is_open:
+                self.step()
+                (self._poll if self._gathering.until is None else self._calm).poll(self._timeout_s() * 1000)
         self._housekeeping.close()
         self._bell.close()
 
@@ -133,8 +134,7 @@ class Desk:
 
     def _hear(self) -> None:
         heard_from = {fd for fd, _ in self._poll.poll(0)}
-        if self._bell.fileno() in heard_from:
-            self._has_rung |= self._bell.drain()
+        self._has_rung |= self._bell.fileno() in heard_from and self._bell.drain()
         if self._control.fileno() in heard_from:
             self._hear_supervisor()
         for seat in self._seats:

@@ -66,7 +66,7 @@ class Limits:
         assert job.token is not None
         try:
             seat.channel.send(Stop(token=job.token, why=why))
-        except OSError:
+        except (OSError, EOFError):
             return  # its worker is dying
         if job.kind is Kind.CALL:
             self._control.send(Nudge(name=seat.name))

@@ -68,7 +68,7 @@ class Seating:
     def flush(self) -> None:
         """Send what there was no room for before."""
         for seat in self:
-            with contextlib.suppress(OSError):  # its worker is dying; the supervisor will say so
+            with contextlib.suppress(OSError, EOFError):  # its worker is dying; the supervisor will say so
                 seat.channel.flush()
                 seat.orders.flush()
 
@@ -83,11 +83,13 @@ class Seating:
         return not seat.is_greeted and (hello.generation, hello.number) == (self._generation, seat.greetings)
 
     def send(self, seat: Seat, message: Message) -> None:
-        with contextlib.suppress(OSError):  # its worker is dying; what it said before is still to be heard
+        with contextlib.suppress(
+            OSError, EOFError
+        ):  # its worker is dying; what it said before is still to be heard
             seat.channel.send(message)
 
     def hand_out(self, seat: Seat, order: Run) -> None:
-        with contextlib.suppress(OSError):  # its worker is dying, and nobody will begin this
+        with contextlib.suppress(OSError, EOFError):  # its worker is dying, and nobody will begin this
             seat.orders.send(order)
 
     def take_back(self, seat: Seat) -> list[str]:

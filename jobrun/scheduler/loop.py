@@ -96,7 +96,10 @@ class Scheduler:
             self.take(table)
             self._announce()
         self._wants_reload = table is None
-        self._control.send(Opened())
+        try:
+            self._control.send(Opened())
+        except EOFError:
+            self._is_over = True  # the supervisor is gone
         while not self._is_over:
             self.step(source)
             self._sleep()

@@ -124,7 +124,7 @@ class House:
         """Tell the dispatcher of workers it does not know; again next time if that fails."""
         for slot in self._crew.all():
             if not slot.is_introduced and self._desk.control is not None:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, EOFError):
                     self._desk.control.send(
                         introduction(slot), descriptors=[end.fileno() for end in slot.ends]
                     )

@@ -62,12 +62,12 @@ class Office:
 
     def send(self, message: Message) -> None:
         if self.control is not None:
-            with contextlib.suppress(OSError):  # what matters is said again to the next one
+            with contextlib.suppress(OSError, EOFError):  # what matters is said again to the next one
                 self.control.send(message)
 
     def flush(self) -> bool:
         """Send what had no room; True if nothing is left."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, EOFError):
             return self.control is None or self.control.flush()
         return True
 

@@ -18,6 +18,8 @@ from jobrun.wire.packing import pack, unpack
 LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
 _SPOOLED = b"file:"
 _NOBODY = {errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
+_IS_GONE = "the other process is gone"
+_GONE = {errno.EPIPE, errno.ECONNRESET, *_NOBODY}
 _MOST_DESCRIPTORS = 3  # with one message
 _ROOM = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)  # socket.recv_fds of Python 3.11 forgets its flags
 # Plain numbers: enum members would be combined anew for each message.
@@ -43,16 +45,22 @@ class Channel:
         return self._socket.fileno()
 
     def send(self, message: Message, *, descriptors: Sequence[int] = ()) -> None:
-        """Send now if there is room, else keep for `flush`; raises OSError when nobody is there."""
+        """Send now if there is room, else keep for `flush`. Raises EOFError when nobody is there.
+
+        With descriptors nothing is kept: raises OSError when there is no room.
+        """
         packet = pack(message)
         if descriptors:
-            socket.send_fds(self._socket, [packet], descriptors)
+            try:
+                socket.send_fds(self._socket, [packet], descriptors)
+            except OSError as error:
+                raise _end(error) from None
             return
         self._outbox.append(packet)
         self.flush()
 
     def flush(self) -> bool:
-        """Send what is kept, in its order; True if nothing is left.
+        """Send what is kept, in its order; True if nothing is left. Raises EOFError when nobody is there.
 
         The other end may not read now, or the spool may have no room: both pass.
         """
@@ -67,6 +75,8 @@ class Channel:
                 self._socket.send(packet, _SEND)
             except BlockingIOError:
                 return False
+            except OSError as error:
+                raise _end(error) from None
             self._outbox.popleft()
         return True
 
@@ -89,7 +99,7 @@ class Channel:
             self._descriptors += array("i", data)
         assert not flags & _CUT, "no packet is larger than the largest"
         if not packet:
-            raise EOFError("the other process is gone")
+            raise EOFError(_IS_GONE)
         if packet.startswith(_SPOOLED):
             packet = self._from_file(packet)
         return unpack(packet)
@@ -138,6 +148,11 @@ class Channel:
             raise Unreadable(f"cannot read a message in `{path}`: {error.strerror}") from None
         path.unlink(missing_ok=True)
         return content
+
+
+def _end(error: OSError) -> Exception:
+    """Return what is raised for an error of sending: to nobody is the same as hearing that nobody is there."""
+    return EOFError(_IS_GONE) if error.errno in _GONE else error
 
 
 def pair(spool: Path) -> tuple[Channel, Channel]:

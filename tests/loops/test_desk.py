@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from jobrun import locks
+from jobrun import dispatcher, locks
 from jobrun.bell import Tone, ring
 from jobrun.dispatcher import housekeeping
 from jobrun.dispatcher.gathering import GATHER_S
+from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.locks.roles import Role
@@ -24,6 +25,7 @@ from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surrou
 from jobrun.paths import side_dir
 from jobrun.procs import start_ticks
 from jobrun.store import open_store
+from jobrun.wire.channel import pair
 from jobrun.wire.messages import (
     Answer,
     Ask,
@@ -865,6 +867,28 @@ def test_a_ring_for_work_wakes_a_dispatcher(scene: Scene) -> None:
     ring(side_dir(scene.path), Tone.WORK)
 
     assert scene.desk._bell.wait(10.0)
+
+
+def test_a_dispatcher_whose_supervisor_is_gone_ends_without_a_word(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    boss, control = pair(side_dir(scene.path) / "spool")
+    boss.close()
+    settings = Settings(
+        path=scene.path,
+        workers=1,
+        queues=(),
+        burst=False,
+        drain_s=1.0,
+        grace_s=1.0,
+        group_pid=77,
+        generation=1,
+    )
+
+    assert dispatcher.run(settings, control, World()) == 0
+
+    control.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_an_idle_dispatcher_writes_nothing(scene: Scene) -> None:

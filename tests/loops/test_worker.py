@@ -154,6 +154,12 @@ def prints_and_takes_the_folder_of_outputs_away(logs: str) -> None:
     shutil.rmtree(logs)
 
 
+def waits_for(go: str, told: str) -> None:
+    Path(told).touch()
+    while not Path(go).exists():
+        time.sleep(0.001)
+
+
 def leaves_a_mark(path: str) -> None:
     Path(path).touch()
 
@@ -305,6 +311,24 @@ def test_a_worker_that_cannot_read_an_order_asks_to_be_greeted(desk: Desk) -> No
     desk.channel.send(Greeting(generation=3))
 
     assert desk.hear(Hello) == Hello(generation=3, unsettled=[])
+
+
+def test_a_worker_whose_group_is_gone_when_its_job_ends_ends_too(
+    desk: Desk, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    go, told = tmp_path / "go", tmp_path / "told"
+    desk.order("waits_for", str(go), str(told))
+    while not told.exists():
+        time.sleep(0.001)
+    desk.channel.close()
+    desk.orders.close()
+    go.touch()
+
+    ended = os.waitid(os.P_PID, desk.pid, os.WEXITED | os.WNOWAIT)
+
+    assert ended is not None
+    assert ended.si_status == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_a_call_ends_as_its_terms_read_its_exit_code(desk: Desk) -> None:
