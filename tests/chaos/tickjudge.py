@@ -77,9 +77,10 @@ def gather(job_file: Path, papers: Papers) -> Ticks:
     )
 
 
-def faults(seen: Ticks, steady: Sequence[Line]) -> list[str]:
-    """Say what did not hold, once no scheduler runs any more."""
-    return [*_jobs(seen), *_effects(seen), *(fault for line in steady for fault in _steady(seen, line))]
+def faults(seen: Ticks, steady: Sequence[Line], calm_at: int) -> list[str]:
+    """Say what did not hold, once no scheduler runs any more; only ticks of the calm, in ms, may still wait."""
+    of_steady = (fault for line in steady for fault in _steady(seen, line, calm_at))
+    return [*_jobs(seen), *_effects(seen), *of_steady]
 
 
 def waiting(seen: Ticks, steady: Sequence[Line], before: int) -> int:
@@ -120,7 +121,7 @@ def _effects(seen: Ticks) -> Iterator[str]:
                 yield f"job {job} ran for tick {entry} {at}, and has no row"
 
 
-def _steady(seen: Ticks, line: Line) -> Iterator[str]:
+def _steady(seen: Ticks, line: Line, calm_at: int) -> Iterator[str]:
     """Every second of an entry that stays as it is, is in one row, and that says what its rule asks for."""
     entry, ticks = seen.entries.get(line.name), seen.of_entry.get(line.name, [])
     if entry is None or not ticks:
@@ -133,10 +134,10 @@ def _steady(seen: Ticks, line: Line) -> Iterator[str]:
             yield f"a gap or an overlap of ticks: {before}, {after}"
     if ticks[-1].last != entry.done_until:
         yield f"decided until another instant than its last tick: {ticks[-1]}, {entry}"
-    yield from _ruled(seen, line, ticks)
+    yield from _ruled(seen, line, ticks, calm_at)
 
 
-def _ruled(seen: Ticks, line: Line, ticks: Sequence[TickRow]) -> Iterator[str]:
+def _ruled(seen: Ticks, line: Line, ticks: Sequence[TickRow], calm_at: int) -> Iterator[str]:
     newest = ticks[-1]
     if newest.state == "missed":
         yield f"the newest of missed ticks was not made up: {newest}"
@@ -145,12 +146,9 @@ def _ruled(seen: Ticks, line: Line, ticks: Sequence[TickRow]) -> Iterator[str]:
             yield f"skipped for a job that is not there: {tick}"
         if tick.number is not None and tick.last - tick.at != (tick.number - 1) * SECOND:
             yield f"a row counts wrong: {tick}"
-        is_waiting = tick.state == "pending" and newest.at - tick.at < _MAY_WAIT
+        is_waiting = tick.state == "pending" and tick.at >= calm_at
         if tick.state not in DECIDED.get(line.rule, {tick.state}) and not is_waiting:
             yield f"is to be {sorted(DECIDED[line.rule])}: {tick}"
-
-
-_MAY_WAIT = 10 * SECOND  # at the end, when the scheduler was stopped
 
 
 def _noted(line: str) -> tuple[str, int, int]:

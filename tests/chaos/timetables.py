@@ -31,12 +31,12 @@ def _calls(seconds: float) -> dict[str, object]:
 _STEADFAST = {"every": "1s", "retries": 50, "backoff": "0s"}
 _EACH = {**_STEADFAST, "catchup": "all", "catchup_window": "1h"}
 STEADY = (
-    *(Line(f"each-{n}", ALL, {**_EACH, **_calls(0), "overlap": "allow"}) for n in range(8)),
-    *(Line(f"queued-{n}", ALL, {**_EACH, **_calls(0.1), "overlap": "queue"}) for n in range(4)),
-    *(Line(f"one-{n}", LAST, {**_STEADFAST, **_calls(0)}) for n in range(8)),
-    Line("slow-skipped", LAST, {**_STEADFAST, **_calls(1.5)}),
-    Line("slow-queued", LAST, {**_STEADFAST, **_calls(1.5), "overlap": "queue"}),
-    Line("replaced", LAST, {**_STEADFAST, **_calls(1.5), "overlap": "replace"}),
+    *(Line(f"each-{n}", ALL, {**_EACH, **_calls(0), "overlap": "allow"}) for n in range(5)),
+    *(Line(f"queued-{n}", ALL, {**_EACH, **_calls(0.1), "overlap": "queue"}) for n in range(3)),
+    *(Line(f"one-{n}", LAST, {**_STEADFAST, **_calls(0)}) for n in range(5)),
+    Line("slow-skipped", LAST, {**_STEADFAST, **_calls(1.2)}),
+    Line("slow-queued", LAST, {**_STEADFAST, **_calls(1.2), "overlap": "queue"}),
+    Line("replaced", LAST, {**_STEADFAST, **_calls(1.2), "overlap": "replace"}),
     Line("never-late", LAST, {**_STEADFAST, **_calls(0), "catchup": "none", "overlap": "allow"}),
     Line("off", OFF, {**_STEADFAST, **_calls(0), "enabled": False}),
 )
@@ -83,7 +83,7 @@ def put(path: Path, text: str) -> None:
 
 def _wild(dice: Random, number: int) -> Line:
     keys: dict[str, object] = {
-        **_calls(dice.choice((0, 0.05, 1.5))),
+        **_calls(dice.choice((0, 0.05, 0.5))),
         "every": dice.choice(("1s", "1s", "2s", "3s")),
         "overlap": dice.choice(("skip", "queue", "allow")),
         "catchup": dice.choice(("none", "one", "all")),

@@ -93,9 +93,9 @@ def _run(trial: Trial) -> None:
     try:
         editor = Editor(scene)
         _storm(scene, editor)
-        _calm(scene, editor)
+        calm_at = _calm(scene, editor)
         scene.finish(n=3)
-        _judge(scene, editor)
+        _judge(scene, editor, calm_at)
     finally:
         scene.close()
 
@@ -118,13 +118,13 @@ def _storm(scene: Scene, editor: Editor) -> None:
     hand.wake(all_of_them=True)
 
 
-def _calm(scene: Scene, editor: Editor) -> None:
-    """Serve a valid table until all that waited has become jobs."""
+def _calm(scene: Scene, editor: Editor) -> int:
+    """Serve a valid table until all that waited has become jobs; return when that began, in ms."""
     editor.mend()
     for group in scene.groups:
         if group.is_up and group.stop() is None:
             scene.trial.fault(f"a group did not end: {group.errors}")
-    last = scene.launch(scene.words("cron", str(editor.path), "-n", "3", "--path", str(scene.tasks)))
+    last = scene.launch(scene.words("cron", str(editor.path), "-n", "8", "--path", str(scene.tasks)))
     begun, end = round(time.time() * 1000), time.monotonic() + _CALM_S
     steady = timetables.steady(editor.script)
     while time.monotonic() < end:
@@ -139,15 +139,16 @@ def _calm(scene: Scene, editor: Editor) -> None:
         scene.trial.fault(f"ticks from before were still to be served: {last.errors}")
     if (code := last.stop()) != 0:
         scene.trial.fault(f"the last scheduler ended with {code}: {last.errors}")
+    return begun
 
 
-def _judge(scene: Scene, editor: Editor) -> None:
+def _judge(scene: Scene, editor: Editor, calm_at: int) -> None:
     trial = scene.trial
     ticks = tickjudge.gather(scene.path, scene.papers)
     replaced = [job.id for job in ticks.jobs.values() if job.entry == timetables.REPLACED]
     write(scene.papers.cancelled, replaced)  # each may be, by the tick that comes after it
     seen = scene.verdict(may_leave_files=True)
-    for fault in tickjudge.faults(ticks, timetables.steady(editor.script)):
+    for fault in tickjudge.faults(ticks, timetables.steady(editor.script), calm_at):
         trial.fault(fault)
     states = [tick.state for rows in ticks.of_entry.values() for tick in rows]
     trial.count("ticks", len(states))
