@@ -79,7 +79,10 @@ def gather(job_file: Path, papers: Papers) -> Evidence:
 def integrity(job_file: Path) -> list[str]:
     """Say what SQLite finds wrong with the file."""
     with closing(sqlite3.connect(job_file, timeout=30)) as reader:
-        said = [row[0] for row in reader.execute("PRAGMA integrity_check")]
+        try:
+            said = [row[0] for row in reader.execute("PRAGMA integrity_check")]
+        except sqlite3.DatabaseError as error:
+            said = [str(error)]
     return [] if said == ["ok"] else [f"integrity_check: {said[:3]}"]
 
 
