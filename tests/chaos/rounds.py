@@ -22,7 +22,7 @@ from tests.chaos.trial import MARK, CannotTry, Trial
 
 ROOT = Path(__file__).resolve().parents[2]
 _NO_FILE = Path("/nonexistent")
-_EXTRA_S = 120.0  # for what a round finishes and judges after its time
+_EXTRA_S = 300.0  # for what a round finishes and judges after its time
 _END_S = 10.0  # for the death of what was left
 _LOOK_S = 0.1  # between looks whether it is to be stopped
 

@@ -83,6 +83,11 @@ def faults(seen: Ticks, steady: Sequence[Line], calm_at: int) -> list[str]:
     return [*_jobs(seen), *_effects(seen), *of_steady]
 
 
+def all_served(seen: Ticks, steady: Sequence[Line], until: int) -> bool:
+    """Say whether every entry has come to an instant, in ms, and has decided a tick."""
+    return all(line.name in seen.of_entry and seen.entries[line.name].done_until >= until for line in steady)
+
+
 def waiting(seen: Ticks, steady: Sequence[Line], before: int) -> int:
     """Return how many ticks from before an instant, in ms, have yet to become jobs."""
     ticks = [tick for line in steady for tick in seen.of_entry.get(line.name, [])]

@@ -130,10 +130,7 @@ def _calm(scene: Scene, editor: Editor) -> int:
     while time.monotonic() < end:
         time.sleep(0.2)
         seen = tickjudge.gather(scene.path, scene.papers)
-        is_behind = any(
-            seen.entries[line.name].done_until < begun for line in steady if line.name in seen.entries
-        )
-        if seen.entries and not is_behind and not tickjudge.waiting(seen, steady, begun):
+        if tickjudge.all_served(seen, steady, begun) and not tickjudge.waiting(seen, steady, begun):
             break
     else:
         scene.trial.fault(f"ticks from before were still to be served: {last.errors}")

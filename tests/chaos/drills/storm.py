@@ -25,9 +25,10 @@ CASES: tuple[tuple[Harm, ...], ...] = (
     (*harms.OF_WORKERS, *harms.OF_DISPATCHERS),
     harms.ENDING,
 )
-_PAUSE_S = 0.05  # between two blows, on average
+# Where dispatchers alone die, each must live for a moment, or no job would ever begin.
+_PAUSES_S = (0.03, 0.05, 0.1, 0.4)
 _AGAIN_S = 0.005  # where nobody was struck
-_JOBS = 60  # a second, at most
+_JOBS = 40  # a second, at most
 _STEP_S = 0.002
 
 
@@ -39,15 +40,17 @@ class Plan:
     sizes: tuple[int, ...]  # of the groups, all on one job file
     durability: str
     modes: tuple[str, ...]  # of clients
+    pause_s: float  # between two blows, on average
 
 
 def _drawn(trial: Trial) -> Plan:
-    dice = trial.dice
+    dice, chosen = trial.dice, CASES[trial.seed % len(CASES)]
     return Plan(
-        harms=CASES[trial.seed % len(CASES)],
+        harms=chosen,
         sizes=dice.choice(((4,), (4, 4), (3, 3, 1), (2, 2, 2, 2))),
         durability=dice.choice(("full", "fast")),
         modes=dice.choice((("calls", "calls", "words"), ("calls", "big"), ("calls", "calls"))),
+        pause_s=dice.choice(_PAUSES_S) if chosen != harms.OF_DISPATCHERS else max(_PAUSES_S),
     )
 
 
@@ -77,7 +80,9 @@ def _storm(scene: Scene, plan: Plan) -> None:
             if time.monotonic() >= blow_at:
                 ready = [group for group in groups if group.is_up and group.workers()]
                 has_hit = strike(hand, plan.harms, trial.dice.choice(ready or groups))
-                blow_at = time.monotonic() + (trial.dice.expovariate(1 / _PAUSE_S) if has_hit else _AGAIN_S)
+                blow_at = time.monotonic() + (
+                    trial.dice.expovariate(1 / plan.pause_s) if has_hit else _AGAIN_S
+                )
             time.sleep(_STEP_S)
     finally:
         hand.wake(all_of_them=True)
