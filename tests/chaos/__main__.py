@@ -71,15 +71,19 @@ def _length(drill: Drill, given: argparse.Namespace) -> float:
 
 def _next(given: argparse.Namespace, tallies: dict[str, Tally], end: float) -> str | None:
     """Return whose turn it is; each gets a round at least, and none is begun after the end."""
-    is_late = time.monotonic() >= end
     able = [
-        name
-        for name, tally in tallies.items()
-        if not tally.cannot
-        and (given.rounds is None or tally.started < given.rounds)
-        and (tally.started == 0 or given.rounds is not None or not is_late)
+        name for name, tally in tallies.items() if not tally.cannot and _may_begin(name, tally, given, end)
     ]
     return min(able, key=lambda name: tallies[name].promised_s / (DRILLS[name].share or 1), default=None)
+
+
+def _may_begin(name: str, tally: Tally, given: argparse.Namespace, end: float) -> bool:
+    """Say whether a drill may have one more round: so many as were asked for, or else until the end."""
+    if given.rounds is not None:
+        return tally.started < int(given.rounds)
+    if tally.started == 0:
+        return True
+    return bool(DRILLS[name].share) and time.monotonic() < end
 
 
 def _tell(found: Found) -> None:
