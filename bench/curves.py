@@ -10,6 +10,7 @@ from html import escape
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 40, 50
 FONT = 'font-family="sans-serif" font-size="12"'
+MOST_DOTS = 30  # of one curve, each a figure that was measured
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")
 
 Points = Sequence[tuple[float, float]]
@@ -34,9 +35,9 @@ def draw(title: str, across: str, up: str, series: Mapping[str, Points], *, even
     for (name, points), colour, end in zip(series.items(), _colours(len(series)), ends, strict=True):
         places = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in points)
         parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [
-            f'<circle cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="3" fill="{colour}"/>' for x, y in points
-        ]
+        if len(points) <= MOST_DOTS:
+            dots = [(axes.x(x), axes.y(y)) for x, y in points]
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in dots]
         parts.append(_text(WIDTH - RIGHT + 12, end + 4, name, fill=colour))
     return "\n".join([*parts, "</svg>", ""])
 

@@ -40,7 +40,7 @@ HOMES = {
     "filelock": {"locks"},
     "fcntl": {"locks"},
     "subprocess": {"run/command.py", "cli/checking.py", "crontab/sources.py", "scheduler/courier.py"},
-    "ctypes": {"bell.py", "procs.py", "run/output.py"},
+    "ctypes": {"bell.py", "procs.py", "run/environ.py", "run/output.py"},
     "asyncio": {"run/call.py"},
     "urllib": {"messenger.py"},
     "ssl": {"messenger.py"},

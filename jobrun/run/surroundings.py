@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from jobrun.model import Ending, ErrorInfo, Outcome
+from jobrun.run.environ import Environ
 from jobrun.run.mark import variables
 from jobrun.wire.messages import Run
 
@@ -16,9 +17,8 @@ class Surroundings:
     def __init__(self, job_file: Path) -> None:
         self._job_file = job_file
         self._environ = os.environ
-        # What os.environ itself keeps: to decode and copy it for each job took longer than the job.
-        self._variables: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001
-        self._own = dict(self._variables)
+        self._variables = Environ()
+        self._own = dict(self._variables.now)
         self._said: dict[str, str] = {}  # to the last job: they stay until the next one, which has most, too
         self._given: dict[bytes, bytes] = {}  # the same as the system has them
 
@@ -38,27 +38,20 @@ class Surroundings:
         """Undo what the call did to its variables."""
         os.environ = self._environ  # noqa: B003 -- a call may have put something else there
         wanted = {**self._own, **self._given}
-        if self._variables != wanted:
-            _replace(self._variables, wanted)
+        if self._variables.now != wanted:
+            self._variables.change_to(wanted)
 
     def _say(self, said: dict[str, str]) -> None:
         if said.keys() != self._said.keys():
             self._given = {as_bytes(name): as_bytes(value) for name, value in said.items()}
-            _replace(self._variables, {**self._own, **self._given})
+            self._variables.change_to({**self._own, **self._given})
         else:
             for name, value in said.items():
                 if value != self._said[name]:
                     key = as_bytes(name)
-                    os.environb[key] = self._given[key] = as_bytes(value)
+                    self._given[key] = as_bytes(value)
+                    self._variables.set(key, self._given[key])
         self._said = said
-
-
-def _replace(now: dict[bytes, bytes], wanted: dict[bytes, bytes]) -> None:
-    for name in now.keys() - wanted.keys():
-        del os.environb[name]
-    for name, value in wanted.items():
-        if now.get(name) != value:
-            os.environb[name] = value
 
 
 def not_entered(cwd: str, error: Exception) -> Ending:

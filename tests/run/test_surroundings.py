@@ -92,3 +92,46 @@ def test_what_a_call_does_to_its_variables_is_undone(around: Surroundings, harm:
 
     assert dict(os.environ) == before
     assert subprocess.run(["/bin/sh", "-c", "echo $OWN"], capture_output=True, check=True).stdout == b"kept\n"
+
+
+def _resident() -> int:
+    """Return the memory of this process, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_variables_of_ever_new_jobs_take_no_more_memory(around: Surroundings) -> None:
+    for number in range(1_000):
+        around.enter(order(number))
+        around.leave()
+    before = _resident()
+
+    for number in range(1_000, 21_000):
+        around.enter(order(number))
+        around.leave()
+
+    assert _resident() - before < 500_000  # setenv(3) would keep 140 bytes of each
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda: None,
+        lambda: os.environ.update(JOBRUN_TOKEN="another"),
+        lambda: os.environ.pop("JOBRUN_TOKEN"),
+        lambda: os.unsetenv("JOBRUN_TOKEN"),
+        lambda: os.putenv("JOBRUN_TOKEN", "another"),
+    ],
+)
+def test_a_program_is_given_the_variables_of_its_job_whatever_the_last_one_did(
+    around: Surroundings, harm: Callable[[], None]
+) -> None:
+    around.enter(order(1))
+    harm()
+    around.leave()
+
+    for number in (2, 10**30, 3):  # one that needs more room among them
+        around.enter(order(number))
+        printed = subprocess.run(["printenv", "JOBRUN_TOKEN", "OWN"], capture_output=True, check=True)
+        around.leave()
+
+        assert printed.stdout == b"t%d\nkept\n" % number
