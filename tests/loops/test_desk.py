@@ -20,6 +20,7 @@ from jobrun.dispatcher.gathering import GATHER_S
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import Busy as FileIsBusy
 from jobrun.errors import JobFileUnusable, NoRoom
+from jobrun.lifecycle import settle
 from jobrun.locks.roles import Role
 from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surroundings
 from jobrun.paths import side_dir
@@ -161,6 +162,25 @@ def test_an_ending_said_again_is_answered_and_changes_nothing(scene: Scene, busy
     assert worker.heard() == [Settled(tokens=[order.token])]
     assert scene.job(job_id) == before
     assert len(scene.store.ledger.attempts(job_id)) == 1
+
+
+def test_an_ending_of_an_attempt_that_another_dispatcher_has_ended_overwrites_nothing(
+    scene: Scene, busy: Busy
+) -> None:
+    worker, order, job_id = busy(retries=1)
+    crashed = Ending(outcome=Outcome.CRASHED, cause="its worker died together with its supervisor")
+    becomes = settle(scene.job(job_id), crashed, scene.now(), 0.0)
+    assert scene.store.endings.settle(scene.job(job_id), crashed, becomes, now=scene.now(), pid=1)
+    [other] = claim(scene.store, "w9", now=scene.now(), new_token=lambda: "other")
+
+    worker.finish(order)
+    scene.step()
+
+    assert worker.heard() == [Settled(tokens=[order.token])]
+    job = scene.job(job_id)
+    assert (job.state, job.token, job.worker) == (State.RUNNING, other.token, "w9")
+    assert [attempt.ending.outcome for attempt in scene.store.ledger.attempts(job_id)] == [Outcome.CRASHED]
+    assert f"job {job_id} attempt 1: ok came too late" in scene.log.read_text()
 
 
 def test_an_ending_said_twice_before_it_was_heard_counts_once(scene: Scene, busy: Busy) -> None:
