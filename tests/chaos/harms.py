@@ -176,7 +176,7 @@ def _freeze_scheduler(hand: Hand, group: Group) -> bool:
 
 
 def _freeze_dispatcher_and_kill_workers(hand: Hand, group: Group) -> bool:
-    """What a frozen dispatcher has claimed goes to others; then it wakes up."""
+    """What it has in hand is over while it cannot hear of it."""
     workers = group.workers()
     if not workers or not _freeze_dispatcher(hand, group):
         return False
@@ -229,7 +229,7 @@ OF_TABLES: tuple[Harm, ...] = (_scheduler, _freeze_scheduler)
 ALL = tuple(harm for harm in HARMS if harm not in OF_TABLES)
 OF_WORKERS: tuple[Harm, ...] = (_worker, _workers, _job)
 OF_DISPATCHERS: tuple[Harm, ...] = (_dispatcher, _both)
-OF_GROUPS: tuple[Harm, ...] = (_supervisor, _group, _group_bit_by_bit)
+OF_GROUPS: tuple[Harm, ...] = (_supervisor, _group, _group_bit_by_bit, _workers)
 FREEZING: tuple[Harm, ...] = (
     _freeze_worker,
     _freeze_dispatcher,
@@ -245,6 +245,4 @@ def strike(hand: Hand, chosen: Sequence[Harm], group: Group) -> bool:
     if not group.workers() and hand.dice.random() < _SPARED:
         return False
     [harm] = hand.dice.choices(chosen, [HARMS[harm] for harm in chosen])
-    has_hit = group.is_up and harm(hand, group)
-    hand.scene.trial.count("blows", int(has_hit))
-    return has_hit
+    return group.is_up and harm(hand, group)

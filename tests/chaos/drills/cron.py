@@ -16,6 +16,7 @@ from tests.chaos.scene import Group, Scene
 from tests.chaos.trial import CannotTry, Drill, Trial
 from tests.process.site import kill
 
+_FIGURES = ("kills", "stops", "ends", "tables", "broken tables", "ticks")
 _HARMS = (*harms.OF_TABLES, *harms.ALL)
 _PAUSE_S, _AGAIN_S = 0.15, 0.02  # between two blows, on average; where nobody was struck
 _REWRITE_S = 1.5  # between two versions of the table, on average
@@ -90,6 +91,8 @@ def _run(trial: Trial) -> None:
     if not shutil.which("flock"):
         raise CannotTry("needs flock of util-linux, for commands that hold a lock")
     scene = Scene(trial)
+    for figure in _FIGURES:
+        trial.count(figure, 0)  # so that they stand in this order
     try:
         editor = Editor(scene)
         _storm(scene, editor)

@@ -26,7 +26,9 @@ CASES: tuple[tuple[Harm, ...], ...] = (
     harms.ENDING,
 )
 # Where dispatchers alone die, each must live for a moment, or no job would ever begin.
-_PAUSES_S = (0.03, 0.05, 0.1, 0.4)
+_PAUSES_S = (0.02, 0.05, 0.1)
+_LONG_PAUSE_S = 0.4
+_FIGURES = ("kills", "stops", "ends", "jobs", "acknowledged", "attempts", "doubled")
 _AGAIN_S = 0.005  # where nobody was struck
 _JOBS = 40  # a second, at most
 _STEP_S = 0.002
@@ -50,7 +52,7 @@ def _drawn(trial: Trial) -> Plan:
         sizes=dice.choice(((4,), (4, 4), (3, 3, 1), (2, 2, 2, 2))),
         durability=dice.choice(("full", "fast")),
         modes=dice.choice((("calls", "calls", "words"), ("calls", "big"), ("calls", "calls"))),
-        pause_s=dice.choice(_PAUSES_S) if chosen != harms.OF_DISPATCHERS else max(_PAUSES_S),
+        pause_s=dice.choice(_PAUSES_S) if chosen != harms.OF_DISPATCHERS else _LONG_PAUSE_S,
     )
 
 
@@ -58,6 +60,8 @@ def _run(trial: Trial) -> None:
     if not shutil.which("flock"):
         raise CannotTry("needs flock of util-linux, for commands that hold a lock")
     scene = Scene(trial)
+    for figure in _FIGURES:
+        trial.count(figure, 0)  # so that they stand in this order, also where there is none
     try:
         _storm(scene, _drawn(trial))
         scene.finish(n=3)
@@ -108,7 +112,7 @@ def _judge(scene: Scene) -> None:
     trial.count("attempts", len(seen.attempts))
     trial.count("doubled", doubled(seen))
     trial.count("kills", _by_own_hand(seen))
-    trial.count("ends that came too late", scene.heard("came too late"))
+    trial.count("late ends", scene.heard("came too late"))
 
 
 def _by_own_hand(seen: Evidence) -> int:

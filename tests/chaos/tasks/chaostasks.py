@@ -70,13 +70,13 @@ def dies(times: int) -> None:
 
 def asks(number: int) -> None:
     """Enqueue jobs, and note each id that was answered."""
-    with attempt():
+    with attempt(), _failing_for(jobrun.JobrunError):
         for _ in range(number):
             _acknowledge([jobrun.enqueue("chaostasks:short")])
 
 
 def asks_at_once(number: int) -> None:
-    with attempt():
+    with attempt(), _failing_for(jobrun.JobrunError):
         _acknowledge(jobrun.enqueue_many([("chaostasks:short", [], {})] * number))
 
 
@@ -99,6 +99,16 @@ def prints(size: int) -> None:
     """Print much, and then some that is no text."""
     with attempt():
         os.write(1, b"out \xff\x1b[31m\n" * (size // 10))
+
+
+@contextmanager
+def _failing_for(error: type[Exception]) -> Iterator[None]:
+    """Note a failure; a dispatcher that dies with a question leaves it unanswered."""
+    try:
+        yield
+    except error:
+        note("F")
+        raise
 
 
 def _acknowledge(ids: Sequence[int]) -> None:
