@@ -15,7 +15,7 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors", "frozen"},
-    {"model", "units", "places", "durability", "private"},
+    {"model", "units", "places", "durability", "private", "ways"},
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "cron"},

@@ -9,17 +9,28 @@ import os
 from pathlib import Path
 
 from jobrun.errors import JobFileUnusable, Refused
+from jobrun.ways import weak_step
 
 _NETWORKED = ("nfs", "cifs", "smb", "9p", "virtiofs", "fuse", "ceph", "afs", "lustre", "gfs2", "glusterfs")
 
 
 def check_for_workers(path: Path) -> None:
-    """Refuse what a group of workers must not run from: a network, or to root somebody else's file."""
+    """Refuse what a group of workers must not run from: a network, or to root what somebody else can change.
+
+    Who owns a folder on the way there can put a WAL of their own beside the file.
+    """
     check(path.parent)
-    if os.geteuid() == 0 and path.stat().st_uid != 0:
+    if os.geteuid() != 0:
+        return
+    if path.stat().st_uid != 0:
         raise Refused(
             f"`{path}` belongs to uid {path.stat().st_uid}, and its jobs would run as root",
             hint="run the workers as that user",
+        )
+    if found := weak_step(path, owners=(0,), groups=True):
+        raise Refused(
+            f"`{found[0]}` {found[1]}, and the jobs of `{path}` would run as root",
+            hint="run the workers as another user, or keep the job file elsewhere",
         )
 
 

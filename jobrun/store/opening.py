@@ -16,10 +16,12 @@ from jobrun.locks.gate import Gate
 from jobrun.places import side_folder
 from jobrun.store.database import Database, PathLike, translated
 from jobrun.store.schema import APPLICATION_ID, VERSION
+from jobrun.ways import weak_step
 
 DRAFT = ".new-"  # and 8 hex digits, after the name of the job file
 PATIENCE_S = 5.0  # of a command; a dispatcher waits longer
 SIDE_FOLDERS = ("locks", "logs", "spool")
+COMPANIONS = ("-wal", "-shm", "-journal")  # SQLite believes them, and follows a link in their place
 
 # What is not UTF-8 was not written by us; one such text must not fail a statement over many rows.
 _text = partial(str, encoding="utf-8", errors="backslashreplace")
@@ -85,24 +87,43 @@ def check_file(path: PathLike) -> None:
     _check_owner(path, here)
     _check_mode(path, here, hint=f"chmod 600 {path}")
     check_folders(path)
+    _check_companions(path, here)
 
 
 def check_folders(path: PathLike) -> None:
-    """Refuse a path on which others could swap a folder, up to the root."""
-    place = os.path.realpath(path)
-    while place != (place := os.path.dirname(place)):
-        here = os.stat(place)
-        if here.st_mode & stat.S_ISVTX:
-            continue  # sticky: others cannot rename what is ours
-        _check_owner(place, here)
-        if here.st_mode & 0o002:
-            raise Refused(f"`{place}` can be written by others", hint=f"chmod go-w {place}")
+    """Refuse a path on which others could swap a folder or a link, up to the root."""
+    ours = None if os.geteuid() == 0 else (0, os.geteuid())
+    if found := weak_step(path, owners=ours, groups=False):
+        step, how = found
+        raise Refused(f"`{step}` {how}", hint=f"chmod go-w {step}" if "written" in how else None)
+
+
+def _check_companions(path: PathLike, here: os.stat_result) -> None:
+    """Refuse what somebody else has put beside the file, where a sticky folder as /tmp let them."""
+    real = os.path.realpath(path)
+    side = side_folder(path)
+    trusted = {0, os.geteuid(), here.st_uid}
+    for place in (*(f"{real}{ending}" for ending in COMPANIONS), side):
+        try:
+            found = os.lstat(place)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            raise Refused(f"`{place}` is a symbolic link", hint=f"rm {place}")
+        if found.st_uid not in trusted:
+            raise Refused(f"`{place}` belongs to another user (uid {found.st_uid})")
+        _check_mode(place, found, hint=f"chmod go-w {place}")
 
 
 def make_side_folders(path: PathLike) -> str:
-    """Return the folder of locks, bell, gate, spool and logs, made if need be, mode 0700 whatever the umask."""
+    """Return the folder of locks, bell, gate, spool and logs, made if need be, mode 0700 whatever the umask.
+
+    Raises `Refused` for a link in the place of one of them: what is removed there would be removed elsewhere.
+    """
     side = side_folder(path)
     folders = [os.path.join(side, name) for name in SIDE_FOLDERS]
+    if any(map(os.path.islink, folders)):
+        raise Refused(f"`{side}` has a symbolic link for a folder", hint="put a real folder in its place")
     if all(map(os.path.isdir, folders)):
         return side
     try:

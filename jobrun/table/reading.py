@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobrun.errors import Refused, UsageError
 from jobrun.units import format_size
+from jobrun.ways import weak_step
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY  # a pipe must not hold us up
 
@@ -47,14 +48,15 @@ def _check_file(path: Path, found: os.stat_result) -> None:
 
 
 def _check_folders(path: Path) -> None:
-    """Check the links and folders on both ways to the file: as it is named, and as links lead there."""
-    ways = {Path(os.path.abspath(path)), Path(os.path.realpath(path))}  # noqa: PTH100 -- links are not followed
-    for step in sorted({step for way in ways for step in [way, *way.parents]}):
-        found = step.lstat()
-        if stat.S_ISLNK(found.st_mode):
-            _check_owner(step, found)
-        elif stat.S_ISDIR(found.st_mode) and found.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            raise Refused(f"everybody can put another file in place of `{path}`", hint=f"chmod o-w {step}")
+    """Refuse a file that somebody else can put another one in place of; what runs as root is for root alone."""
+    is_root = os.geteuid() == 0
+    ours = (0, os.geteuid())
+    if found := weak_step(path, owners=ours, groups=is_root):
+        step, how = found
+        raise Refused(
+            f"others can put another file in place of `{path}`: `{step}` {how}",
+            hint=f"chmod go-w {step}" if "written" in how else None,
+        )
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:

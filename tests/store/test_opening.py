@@ -111,7 +111,7 @@ def hard_link(path: Path) -> None:
         (rollback_journal, JobFileUnusable, "journal mode delete"),
         (others_may_write, Refused, "written by others"),
         (group_may_write, Refused, "written by others"),
-        (in_a_shared_folder, Refused, "written by others"),
+        (in_a_shared_folder, Refused, "written by everybody"),
         (hard_link, Refused, "2 names"),
     ],
 )

@@ -96,11 +96,13 @@ def test_a_folder_where_all_can_replace_the_table_is_refused(
         path.symlink_to(folder / "real.toml")
     folder.chmod(0o777)
 
-    with pytest.raises(Refused, match="everybody can put another file in place of") as found:
+    with pytest.raises(
+        Refused, match=f"in place of `{path}`: `{folder}` can be written by everybody"
+    ) as found:
         reread()
     folder.chmod(0o1777)  # as /tmp
 
-    assert found.value.hint == f"chmod o-w {folder}"
+    assert found.value.hint == f"chmod go-w {folder}"
     assert len(reread().entries) == 1
 
 
