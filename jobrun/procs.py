@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import time
@@ -38,6 +39,17 @@ def die_with(parent_pid: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def keep_no_core() -> tuple[int, int]:
+    """Leave none of our memory on the disk when we crash; return the limits that `allow_core` puts back."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, before[1]))
+    return before
+
+
+def allow_core(before: tuple[int, int]) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 def start_ticks(pid: int) -> int | None:

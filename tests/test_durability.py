@@ -84,7 +84,7 @@ def test_dispatcher_and_scheduler_commit_as_their_group_was_told(
     table.chmod(0o600)
     ours, theirs = pair(path.parent)
 
-    Roles(Settings(path=path, workers=1, durability=durability), ()).dispatcher(ours, 1)
+    Roles(Settings(path=path, workers=1, durability=durability), (), (0, 0)).dispatcher(ours, 1)
     scheduler_of(table, path, durability=durability)(ours, 1)
 
     assert asked == [durability, durability]

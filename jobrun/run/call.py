@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import os
 import sys
@@ -50,7 +51,8 @@ class Caller:
         self._why = None
         pid, threads = os.getpid(), threading.active_count()
         try:
-            value, note = self._call(order)
+            # In a context of its own: what it sets in context variables, as that of decimal, ends with it.
+            value, note = contextvars.Context().run(self._call, order)
         except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt of a task end the task alone
             self._is_user_code = False
             _end_fork(pid, error)

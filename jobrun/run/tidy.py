@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import locale
 import operator
 import os
 import resource
@@ -13,6 +15,7 @@ from typing import Any
 
 # Those of `signal` make enum members of all that they return, which takes ten times as long.
 _signal = sys.modules["_signal"]
+_set_locale = sys.modules["_locale"].setlocale  # that of `locale` takes twice as long to tell which it is
 
 # Those by which we reach the call among them: `signal.Signals` knows two of the real-time signals only.
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -29,6 +32,9 @@ class Baseline:
     import_path: list[str]
     handlers: list[Any]  # of `_SIGNALS`, one by one
     mask: set[Any]
+    locale: str
+    recursion: int
+    collects: bool
     limits: dict[int, tuple[int, int]]
 
 
@@ -42,12 +48,15 @@ def baseline() -> Baseline:
         import_path=list(sys.path),
         handlers=list(map(_signal.getsignal, _SIGNALS)),
         mask=set(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        locale=_set_locale(locale.LC_ALL, None),
+        recursion=sys.getrecursionlimit(),
+        collects=gc.isenabled(),
         limits={which: resource.getrlimit(which) for which in _LIMITS},
     )
 
 
 def put_back(before: Baseline) -> None:
-    """Restore directory, umask, import path, signals and timers."""
+    """Restore directory, umask, import path, signals and timers, and what the interpreter was set to."""
     for timer in _TIMERS:
         signal.setitimer(timer, 0)
     _put_back_signals(before)
@@ -56,6 +65,12 @@ def put_back(before: Baseline) -> None:
     os.umask(before.umask)
     if sys.path != before.import_path:
         sys.path[:] = before.import_path
+    if _set_locale(locale.LC_ALL, None) != before.locale:
+        _set_locale(locale.LC_ALL, before.locale)
+    if sys.getrecursionlimit() != before.recursion:
+        sys.setrecursionlimit(before.recursion)
+    if gc.isenabled() != before.collects:
+        (gc.enable if before.collects else gc.disable)()
 
 
 def _put_back_signals(before: Baseline) -> None:

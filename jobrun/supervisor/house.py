@@ -51,7 +51,7 @@ class House:
         self._log = Log("supervisor")
         self._service = notify.take(os.environ)
         import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
-        self._roles = Roles(settings, import_paths)
+        self._roles = Roles(settings, import_paths, procs.keep_no_core())
         self._kin = Kin()
         self._crew = Crew(side, self._kin, self._fork)
         self._pauses = Pauses(settings.workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from jobrun import dispatcher, worker
+from jobrun import dispatcher, procs, worker
 from jobrun.dispatcher.settings import Settings as DeskSettings
 from jobrun.dispatcher.settings import World
 from jobrun.supervisor.settings import Settings
@@ -14,8 +14,12 @@ from jobrun.wire.channel import Channel
 class Roles:
     """The main functions of the forked; each returns the exit code of its process."""
 
-    def __init__(self, settings: Settings, import_paths: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: Settings, import_paths: tuple[str, ...], core_limits: tuple[int, int]
+    ) -> None:
+        """Name what they share; `core_limits` are those of the caller, which hold for what its jobs do."""
         self._settings = settings
+        self._core_limits = core_limits
         self._import_paths = import_paths
 
     def dispatcher(self, control: Channel, generation: int) -> int:
@@ -42,5 +46,6 @@ class Roles:
             lock=lock,
             import_paths=self._import_paths,
         )
+        procs.allow_core(self._core_limits)
         worker.run(post)
         return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import locale
 import os
 import resource
 import signal
@@ -83,6 +85,15 @@ def lower_limits() -> None:
         resource.setrlimit(which, (60, resource.getrlimit(which)[1]))
 
 
+def change_locale() -> None:
+    locale.setlocale(locale.LC_ALL, "C" if locale.setlocale(locale.LC_CTYPE) != "C" else "C.UTF-8")
+
+
+def set_up_the_interpreter() -> None:
+    sys.setrecursionlimit(150_000)
+    gc.disable()
+
+
 def state() -> dict[str, object]:
     umask = os.umask(0)
     os.umask(umask)
@@ -94,6 +105,8 @@ def state() -> dict[str, object]:
             signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, NUDGE)
         ],
         "mask": signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "interpreter": (sys.getrecursionlimit(), gc.isenabled()),
         "alarms": [signal.getitimer(timer) for timer in TIMERS],
         "limits": [resource.getrlimit(which) for which in (resource.RLIMIT_NOFILE, resource.RLIMIT_CPU)],
     }
@@ -111,6 +124,8 @@ def state() -> dict[str, object]:
         block_signals,
         set_alarms,
         lower_limits,
+        change_locale,
+        set_up_the_interpreter,
     ],
 )
 def test_what_a_call_changed_is_put_back(
