@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[
+        0
+    ]  # `python -m` puts the working directory first: a `json.py` there would be run for Python's own
+
 import os
 import signal
-import sys
 
 
 def main() -> None:
