@@ -12,6 +12,7 @@ from jobrun.cli.asking import Caller
 from jobrun.cli.caller import here, zone
 from jobrun.cli.plain import MAX_SHOWN
 from jobrun.cli.safe import safe_line
+from jobrun.cli.veil import veiled
 from jobrun.cli.words import Request, parse
 from jobrun.errors import JobrunError, NotDone
 from jobrun.model import Added, Kind, NewJob, State
@@ -130,8 +131,8 @@ def _instant(job: NewJob) -> str:
 
 
 def _call(job: NewJob) -> str:
-    words = [_literal(value) for value in job.args]
-    words += [f"{name}={_literal(value)}" for name, value in job.kwargs.items()]
+    words = [_literal(value) for value in veiled(job.args)]
+    words += [f"{name}={_literal(value)}" for name, value in veiled(dict(job.kwargs)).items()]
     return f"{job.task}({', '.join(words)})"
 
 

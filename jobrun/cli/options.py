@@ -73,6 +73,9 @@ All = Annotated[bool, typer.Option("--all", help="All of them, whatever else.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Name what would be removed, and remove nothing.")]
 ShowEnv = Annotated[bool, typer.Option("--show-env", help="Show the values of the captured environment.")]
+ShowSecrets = Annotated[
+    bool, typer.Option("--show-secrets", help="Show values whose names say that they are secret.")
+]
 AndRetry = Annotated[bool, typer.Option("--retry", help="Queue them again.")]
 AndPurge = Annotated[bool, typer.Option("--purge", help="Remove them.")]
 Follow = Annotated[

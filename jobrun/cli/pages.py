@@ -6,11 +6,13 @@ import json
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from jobrun.actions.looking import Inspection, Overview
 from jobrun.cli import cronpages, render, tables
 from jobrun.cli.human import both, distance
 from jobrun.cli.safe import safe_line
+from jobrun.cli.veil import veiled
 from jobrun.cron.monitor import host_of
 from jobrun.cron.words import Coming, Tick
 from jobrun.model import COMMON_TERMS, Attempt, Job, Kind, Leftovers, OnCrash, State, Terms
@@ -23,11 +25,15 @@ _ON_CRASH = {
 }
 
 
-def job(found: Inspection, now: datetime, *, show_env: bool) -> None:
+def job(found: Inspection, now: datetime, *, show_env: bool, show_secrets: bool) -> None:
     """Print everything about a job: what, how, and how each attempt ended."""
     it = found.job
     times = _times(it, found.tick, now)
-    render.facts([("job", str(it.id)), *_what(it), *times, *_rules(it), *_outcome(it)])
+    values = _values(it)
+    shown = values if show_secrets else veiled(values)
+    render.facts([("job", str(it.id)), *_what(it, shown), *times, *_rules(it), *_outcome(it, shown)])
+    if shown != values:
+        render.block("(--show-secrets shows what is hidden)")
     if found.environment is not None:
         _environment(found.environment, show_env=show_env)
     for attempt in found.attempts:
@@ -54,17 +60,27 @@ def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) ->
             tables.jobs(jobs, now)
 
 
-def _what(it: Job) -> list[tuple[str, str]]:
+def _values(it: Job) -> dict[str, Any]:
+    """Return the JSON values of a job that are shown, by what they are."""
+    return {
+        "arguments": [] if it.kind is Kind.SHELL else list(it.args),
+        "keywords": dict(it.kwargs),
+        "result": None if it.result is None else [json.loads(it.result)],
+    }
+
+
+def _json(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False) if values else ""
+
+
+def _what(it: Job, shown: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("state", f"{it.state}: {tables.why(it)}" if tables.why(it) else it.state),
         ("name", it.name or ""),
         ("task", it.task),
         ("kind", it.kind),
-        (
-            "arguments",
-            json.dumps(it.args, ensure_ascii=False) if it.args and it.kind is not Kind.SHELL else "",
-        ),
-        ("keywords", json.dumps(dict(it.kwargs), ensure_ascii=False) if it.kwargs else ""),
+        ("arguments", _json(shown["arguments"])),
+        ("keywords", _json(shown["keywords"])),
         ("queue", f"{it.queue}, priority {it.priority}"),
         ("key", it.key or ""),
         ("tags", " ".join(it.tags)),
@@ -124,8 +140,8 @@ def _terms(terms: Terms) -> list[tuple[str, str]]:
     ]
 
 
-def _outcome(it: Job) -> list[tuple[str, str]]:
-    result = "" if it.result is None else json.dumps(json.loads(it.result), ensure_ascii=False)
+def _outcome(it: Job, shown: dict[str, Any]) -> list[tuple[str, str]]:
+    result = "".join(json.dumps(value, ensure_ascii=False) for value in shown["result"] or ())
     return [("result", result), ("note", it.note or "")]
 
 

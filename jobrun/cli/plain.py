@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from jobrun.cli.flags import FLAG, TABLE
+from jobrun.cli.veil import HIDDEN, is_secret
 from jobrun.durability import SYNCHRONOUS
 from jobrun.store.insertion import Row
 
@@ -125,7 +126,9 @@ def _call(row: Row, words: Sequence[str]) -> str:
         row["args"] = f"[{','.join(args)}]"
     if kwargs:
         row["kwargs"] = "{" + ",".join(f'"{name}":{text}' for name, text in kwargs.items()) + "}"
-    shown = f"{target}({', '.join([*args, *(f'{name}={text}' for name, text in kwargs.items())])})"
+    shown = (
+        f"{target}({', '.join([*args, *(f'{name}={_shown(name, text)}' for name, text in kwargs.items())])})"
+    )
     if len(shown) > MAX_SHOWN:
         raise _Unclear
     return shown
@@ -151,6 +154,10 @@ def _argument(text: str) -> str:
     if text[:1] in set('-{["0123456789') or text in {"true", "false", "null"}:
         raise _Unclear
     return _word(text)
+
+
+def _shown(name: str, text: str) -> str:
+    return f'"{HIDDEN}"' if is_secret(name) and text not in {"true", "false", "null"} else text
 
 
 def _line(text: str) -> str:

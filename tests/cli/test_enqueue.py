@@ -355,3 +355,23 @@ def test_a_directory_of_any_name_is_no_fault(environ: dict[str, str], jobrun: Ru
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "/caf\\udce9" in shown.stdout.replace("\n", "")
     assert json.loads(jobrun("inspect", "1", "--json").stdout)["cwd"].endswith("/caf\udce9")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["password=CANARY", "key=7", "token=true"],
+        ["password=CANARY", "key=7", "token=true", "--in", "5m"],
+        ["password=1234567", "key=7", "token=true"],
+        ["--kwargs", '{"password": ["CANARY"], "key": 7, "token": true}'],
+    ],
+)
+def test_the_echo_hides_what_is_called_a_secret_and_keeps_it(
+    words: list[str], jobrun: Run, store: Store
+) -> None:
+    done = jobrun("enqueue", "m:f", *words)
+
+    assert done.stdout.startswith('job 1 queued: m:f(password="[hidden]", key=7, token='), done
+    job = store.ledger.get(1)
+    assert job is not None
+    assert job.kwargs["password"] in ("CANARY", 1234567, ["CANARY"])

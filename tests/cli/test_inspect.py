@@ -165,3 +165,31 @@ def test_the_rarer_terms_are_shown_but_no_secret_of_a_monitor(
     assert found["terms"]["ok_exit"] == [0, 24]
     assert found["deadline_at"] == found["expires_at"]
     assert "CANARY" not in f"{page}{found}"
+
+
+def test_what_is_called_a_secret_is_hidden_from_people_unless_they_ask(
+    end: Make, jobrun: Run, jobrun_json: RunJson
+) -> None:
+    secret = {"user": "ann", "api_key": "CANARY-1", "deep": [{"Set-Cookie": "CANARY-2"}], "token": None}
+    job = end(
+        args=({"password": "CANARY-3"},), kwargs=secret, ending={"result": '{"access_token":"CANARY-4"}'}
+    )
+
+    shown = jobrun("inspect", str(job.id)).stdout
+    asked = jobrun("inspect", str(job.id), "--show-secrets").stdout
+    exact = jobrun_json("inspect", str(job.id))
+
+    assert "CANARY" not in shown
+    assert 'arguments   [{"password": "[hidden]"}]' in shown
+    assert (
+        '"user": "ann", "api_key": "[hidden]", "deep": [{"Set-Cookie": "[hidden]"}], "token": null' in shown
+    )
+    assert 'result      {"access_token": "[hidden]"}' in shown
+    assert "(--show-secrets shows what is hidden)" in shown
+    assert all(f"CANARY-{number}" in asked for number in range(1, 5))
+    assert "hidden" not in asked
+    assert exact["kwargs"] == secret
+
+
+def test_a_page_without_secrets_speaks_of_none(end: Make, jobrun: Run) -> None:
+    assert "secret" not in jobrun("inspect", str(end(kwargs={"key": "row 7"}).id)).stdout

@@ -43,6 +43,7 @@ def inspect(
     *,
     job_id: options.AJobId,
     show_env: options.ShowEnv = False,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.AsJson = False,
 ) -> int:
     """Show all about a job: its settings, each attempt and its cause."""
@@ -51,7 +52,7 @@ def inspect(
     if as_json:
         render.line(jsonout.dump(jsonviews.inspection_object(found, show_env=show_env)))
     else:
-        pages.job(found, utc_now(), show_env=show_env)
+        pages.job(found, utc_now(), show_env=show_env, show_secrets=show_secrets)
     return 0
 
 
