@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -21,8 +22,14 @@ MODULES = {
     "bad_syntax": "def f(:",
     "null_byte": "x = '\0'",
     "circular_one": "from circular_two import g; f = g",
+    "import_hangs": "import time; time.sleep(600)",
+    "import_leaves_a_thread": (
+        "import threading; gone = threading.Event(); threading.Thread(target=gone.wait).start(); f = gone.set"
+    ),
     "circular_two": "from circular_one import f; g = f",
 }
+NOBODY = 65534
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 OK, FAILED, CRASHED = State.SUCCEEDED, State.FAILED, State.CRASHED
 
 
@@ -190,6 +197,32 @@ def test_what_can_be_called_is_called(served: Site, task: str, args: tuple[Any, 
     assert json.loads(job.result or "") == result
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_that_a_task_sends_itself_reaches_its_own_handler_and_nobody_else(
+    served: Site, signum: int
+) -> None:
+    workers = set(served.groups[0].workers())
+
+    handled, unhandled = ended(served, "signals_itself", signum)[0], ended(served, "dies_by", signum)[0]
+
+    assert json.loads(handled.result or "") == [signum]
+    assert unhandled.state is OK, "with no handler it does nothing"
+    assert set(served.groups[0].workers()) == workers
+
+
+def test_an_import_that_hangs_is_under_the_time_limit(served: Site) -> None:
+    job, attempt = ended(served, "import_hangs:f", timeout_s=0.2)
+
+    assert (job.state, attempt.ending.outcome) == (FAILED, Outcome.TIMEOUT)
+
+
+def test_a_thread_that_an_import_starts_is_noted_while_it_runs(served: Site) -> None:
+    job, attempt = ended(served, "import_leaves_a_thread:f")
+
+    assert job.state is OK, attempt
+    assert attempt.ending.note in (None, "left 1 threads running"), "the call has told it to end"
+
+
 def test_a_message_of_fifty_megabytes_is_cut(served: Site) -> None:
     job, _ = ended(served, "raises", "huge")
 
@@ -291,6 +324,28 @@ def test_a_daemon_that_a_command_leaves_is_ended_and_noted(served: Site) -> None
 
     assert (job.state, job.note) == (OK, "left 1 process, ended")
     assert set(served.alive()) == before
+
+
+@AS_ROOT
+def test_what_a_task_leaves_as_another_user_is_ended_and_noted(served: Site) -> None:
+    before = set(served.alive())
+
+    job, attempt = ended(served, "leaves_another_behind", NOBODY)
+
+    assert (job.state, attempt.ending.note) == (OK, "left 1 process, ended")
+    assert set(served.alive()) == before
+
+
+@AS_ROOT
+def test_a_task_that_becomes_another_user_ends_and_is_replaced(served: Site) -> None:
+    before = set(served.groups[0].workers())
+
+    job, attempt = ended(served, "becomes_another", NOBODY)
+
+    assert job.state is OK, attempt
+    left = before - {attempt.pid or served.groups[0].pid}
+    assert left < set(eventually(served.groups[0].workers)), "nobody else was replaced"
+    assert json.loads(served.wait(served.call("echo", 1)).result or "") == 1
 
 
 def test_a_thread_that_a_task_leaves_is_noted(served: Site) -> None:

@@ -61,6 +61,16 @@ def test_head_and_tail_of_much_output_are_kept_and_what_is_cut_is_counted(served
     assert output.tail.endswith(b"xxx\nend")
 
 
+def test_a_line_of_a_hundred_mebibytes_keeps_head_and_tail(served: Site) -> None:
+    job_id = served.call("prints_a_long_line", 100)
+    served.wait(job_id)
+
+    ending = served.last(job_id).ending
+    assert ending.output.size == 100 << 20
+    assert (len(ending.output.head), len(ending.output.tail)) == (HEAD, TAIL)
+    assert (ending.peak_rss or 0) < 100 << 20
+
+
 def test_output_without_end_is_stopped_by_the_time_limit(served: Site) -> None:
     job_id = served.call("prints_without_end", timeout_s=0.3)
     served.wait(job_id)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import ctypes
+import decimal
 import functools
+import locale
 import os
+import resource
 import signal
 import sys
 import threading
@@ -19,6 +23,7 @@ import jobrun
 from jobrun.errors import Stopped
 
 LONG_S = 600.0
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE")
 
 
 def note(what: str) -> None:
@@ -132,6 +137,33 @@ def dies_until(number: int, signum: int = signal.SIGKILL) -> None:
 
 def dies_by(signum: int) -> None:
     os.kill(os.getpid(), signum)
+
+
+def signals_itself(signum: int) -> list[int]:
+    """Send a signal to this process, with a handler of its own; return what that saw."""
+    seen: list[int] = []
+    signal.signal(signum, lambda number, _frame: seen.append(number))
+    os.kill(os.getpid(), signum)
+    return seen
+
+
+def becomes_another(uid: int) -> None:
+    os.setgid(uid)
+    os.setuid(uid)
+
+
+def leaves_another_behind(uid: int) -> None:
+    """Leave a process of another user in a session of its own, that dies with nobody."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        becomes_another(uid)
+        ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
+        os.write(writer, b"!")
+        time.sleep(LONG_S)
+    os.read(reader, 1)
+    os.close(reader)
+    os.close(writer)
 
 
 def aborts() -> NoReturn:
@@ -300,6 +332,11 @@ def prints_much() -> None:
     sys.stdout.write("begin\n" + "x" * 1_000_000 + "\nend")
 
 
+def prints_a_long_line(mebibytes: int) -> None:
+    for _ in range(mebibytes):
+        os.write(1, b"x" * (1 << 20))
+
+
 def prints_bytes() -> None:
     os.write(1, b"\xff\x00\x1b[31m")
 
@@ -427,6 +464,10 @@ def leaves_a_mess() -> int:
         signal.signal(signum, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGRTMIN + 5])
     signal.alarm(1)
+    decimal.getcontext().prec = 3
+    locale.setlocale(locale.LC_ALL, "C")
+    sys.setrecursionlimit(5000)
+    VARIABLE.set("left behind")
     closes_standard_descriptors()
     return os.getpid()
 
@@ -446,12 +487,20 @@ def surroundings() -> dict[str, Any]:
         "handlers": [str(signal.getsignal(signum)).split(" at ")[0] for signum in signums],
         "mask": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))),
         "alarm": signal.alarm(0),
+        "decimal": decimal.getcontext().prec,
+        "locale": locale.setlocale(locale.LC_ALL),
+        "recursion": sys.getrecursionlimit(),
+        "variable": VARIABLE.get(None),
         "descriptors": [os.readlink(f"/proc/self/fd/{fd}") for fd in (0, 1, 2)],
     }
 
 
 def open_files() -> list[str]:
     return [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+
+
+def core_limits() -> tuple[int, int]:
+    return resource.getrlimit(resource.RLIMIT_CORE)
 
 
 # -- the job file
@@ -476,6 +525,14 @@ def enqueues_together(count: int) -> list[int]:
 
 def enqueues_one_by_one(count: int) -> list[int]:
     return [jobrun.enqueue("disasters:short") for _ in range(count)]
+
+
+def enqueues_elsewhere(count: int, *, together: bool) -> int:
+    """Enqueue for a queue that nobody works for; return the number of different ids."""
+    elsewhere = jobrun.options(queue="elsewhere")
+    if together:
+        return len(set(jobrun.enqueue_many([elsewhere.job("disasters:short") for _ in range(count)])))
+    return len({elsewhere.enqueue("disasters:short") for _ in range(count)})
 
 
 def enqueues_from_threads(count: int) -> list[int]:
