@@ -2,6 +2,9 @@
 
 A tree is more than a process group: what called setsid(2) or forked twice is found because its
 worker is a subreaper, so that orphans become the worker's children instead of init's.
+
+Pids are given again. One of our own children keeps its pid until we reap it; any other process is held by a
+descriptor (pidfd_open(2)) and looked at once more before it gets a signal.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -54,11 +58,8 @@ def allow_core(before: tuple[int, int]) -> None:
 
 def start_ticks(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; with its pid that names it for good."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    return int(stat.rpartition(b")")[2].split()[19])  # field 22; the name before it may hold anything
+    stat = _stat(pid)
+    return None if stat is None else int(stat[19])
 
 
 def children() -> list[int]:
@@ -66,23 +67,49 @@ def children() -> list[int]:
     return _children_of(os.getpid())
 
 
-def descendants(roots: Iterable[int] | None = None) -> list[int]:
-    """Return all processes below this one, or some children with all that is below them."""
-    found: list[int] = []
-    waiting = children() if roots is None else list(roots)
+def descendants(roots: Iterable[int] | None = None) -> dict[int, int]:
+    """Return all processes below this one, or some of its children with all that is below them; each with its parent."""
+    found: dict[int, int] = {}
+    waiting = [(pid, os.getpid()) for pid in (children() if roots is None else roots)]
     while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        waiting += _children_of(pid)
+        pid, parent = waiting.pop()
+        found[pid] = parent
+        waiting += [(child, pid) for child in _children_of(pid)]
     return found
 
 
-def send(pids: Iterable[int], signum: signal.Signals) -> None:
-    """Send a signal to each process that is still there, and wake those that are stopped."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signum)
-            os.kill(pid, signal.SIGCONT)
+def send_below(found: Mapping[int, int], signum: signal.Signals) -> None:
+    """Send a signal to each of some descendants that is still where it was found.
+
+    One that has meanwhile become an orphan is found as another's child the next time.
+    """
+    send(found, signum, is_meant=lambda pid: _parent_of(pid) == found[pid])
+
+
+def send(pids: Iterable[int], signum: signal.Signals, *, is_meant: Callable[[int], bool]) -> None:
+    """Send a signal to each process that is still there and meant, and wake those that it would not reach stopped.
+
+    All are looked at before the first gets it, since its end may change whose children the others are. Where
+    no descriptor is to be had, that look has to do.
+    """
+    with contextlib.ExitStack() as stack:
+        meant: list[Callable[[signal.Signals], None]] = []
+        for pid in pids:
+            try:
+                fd = os.pidfd_open(pid)
+                stack.callback(os.close, fd)
+                tell = partial(signal.pidfd_send_signal, fd)
+            except ProcessLookupError:
+                continue
+            except OSError:
+                tell = partial(os.kill, pid)
+            if is_meant(pid):
+                meant.append(tell)
+        for tell in meant:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                tell(signum)
+                if signum != signal.SIGKILL:
+                    tell(signal.SIGCONT)
 
 
 def reap() -> bool:
@@ -105,7 +132,7 @@ def end_descendants(grace_s: float, *, spares: Callable[[int], bool] = _nobody) 
     children: everything below them is taken for a leftover.
     """
     left = descendants(_left(spares))
-    send(left, signal.SIGTERM)
+    send_below(left, signal.SIGTERM)
     if not _all_end(grace_s, spares):
         kill_descendants(spares=spares)
     return len(left)
@@ -115,7 +142,7 @@ def kill_descendants(limit_s: float = 30.0, *, spares: Callable[[int], bool] = _
     """Kill all that is below this process but for spared children; False if something cannot be killed."""
     end = time.monotonic() + limit_s
     while left := _left(spares):
-        send(descendants(left), signal.SIGKILL)
+        send_below(descendants(left), signal.SIGKILL)
         if time.monotonic() > end:
             return False  # uninterruptible sleep: nobody can kill it
         _wait_for_one(left, 0.05)
@@ -128,12 +155,13 @@ def carriers(mark: str, lock: Path) -> list[int]:
     `mark` is `NAME=value` as in environ(7). What sheds mark, session and descriptors on purpose is
     the one documented exception to our promise.
     """
+    return [pid for pid in _all_pids() if pid != os.getpid() and is_carrier(pid, mark, lock)]
+
+
+def is_carrier(pid: int, mark: str, lock: Path) -> bool:
+    """Say whether a process belongs to an attempt, as `carriers` has it."""
     name, _, value = mark.partition("=")
-    return [
-        pid
-        for pid in _all_pids()
-        if pid != os.getpid() and (variable(pid, name) == value or _has_open(pid, lock))
-    ]
+    return variable(pid, name) == value or _has_open(pid, lock)
 
 
 def variable(pid: int, name: str) -> str | None:
@@ -173,6 +201,19 @@ def _prctl(option: int, value: int) -> None:
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def _parent_of(pid: int) -> int | None:
+    stat = _stat(pid)
+    return None if stat is None else int(stat[1])
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """Return the fields of proc(5)'s stat from the third on; the name before them may hold anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
 
 
 def _children_of(pid: int) -> list[int]:

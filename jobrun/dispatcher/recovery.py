@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from jobrun import locks, procs
@@ -39,7 +40,7 @@ class Recovery:
         attempt_lock = self._locks / job.token
         left |= set(procs.carriers(mark(job.token), attempt_lock))
         if left:
-            self._end(job.token, left, monotonic)
+            self._end(job, left, monotonic)
             return False
         return not locks.is_held(attempt_lock)
 
@@ -75,12 +76,18 @@ class Recovery:
             return None  # the supervisor reaps and sweeps, or we cannot see who holds it
         return holders
 
-    def _end(self, token: str, pids: Collection[int], monotonic: float) -> None:
-        if token not in self._kill_at:
-            self._kill_at[token] = monotonic + GRACE_S
-            procs.send(pids, signal.SIGTERM)
-        elif monotonic >= self._kill_at[token]:
-            procs.send(pids, signal.SIGKILL)
+    def _end(self, job: Job, pids: Collection[int], monotonic: float) -> None:
+        assert job.token is not None
+        if job.token not in self._kill_at:
+            self._kill_at[job.token] = monotonic + GRACE_S
+            procs.send(pids, signal.SIGTERM, is_meant=partial(self._is_left, job))
+        elif monotonic >= self._kill_at[job.token]:
+            procs.send(pids, signal.SIGKILL, is_meant=partial(self._is_left, job))
+
+    def _is_left(self, job: Job, pid: int) -> bool:
+        """Say whether a process is still one of an attempt: its pid may have gone to another."""
+        locks = (self._locks / (job.token or ""), self._locks / (job.worker or ""))
+        return any(procs.is_carrier(pid, mark(job.token or ""), lock) for lock in locks)
 
 
 def is_replaced(path: Path, opened: os.stat_result) -> bool:

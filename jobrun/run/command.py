@@ -97,7 +97,7 @@ class Command:
                 if why is not None and self._why is None:
                     self._ask_to_end(process.pid, why)
                 if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                    procs.send(self._tree(), signal.SIGKILL)
+                    procs.send_below(self._tree(), signal.SIGKILL)
         finally:
             os.close(leader)
         return self._ended(process)
@@ -142,7 +142,7 @@ class Command:
             return left_behind(len(self._tree()), "kept")
         return left_behind(procs.end_descendants(LEFTOVER_GRACE_S, spares=self._is_of_another))
 
-    def _tree(self) -> list[int]:
+    def _tree(self) -> dict[int, int]:
         return procs.descendants(pid for pid in procs.children() if not self._is_of_another(pid))
 
     def _is_of_another(self, pid: int) -> bool:

@@ -154,9 +154,9 @@ class Crew:
         if self._kill_at is None:
             grace_s = 0.0 if any(slot.is_doomed for slot in unswept) else SWEEP_GRACE_S
             self._kill_at = time.monotonic() + grace_s
-            procs.send(procs.descendants(left), signal.SIGTERM)
+            procs.send_below(procs.descendants(left), signal.SIGTERM)
         if time.monotonic() >= self._kill_at:
-            procs.send(procs.descendants(left), signal.SIGKILL)
+            procs.send_below(procs.descendants(left), signal.SIGKILL)
 
     def to_tell(self) -> list[Gone]:
         """Return the ends that the dispatcher is to hear of, now or again."""

@@ -25,7 +25,7 @@ class Kin:
         """Leave none of them behind."""
         end = time.monotonic() + UNKILLABLE_S
         while (left := self.children()) and time.monotonic() < end:
-            procs.send(procs.descendants(left), signal.SIGKILL)
+            procs.send_below(procs.descendants(left), signal.SIGKILL)
             procs.reap()
             time.sleep(KILL_AGAIN_S)
 

@@ -111,7 +111,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     takes.close()
     os.close(lock)
     yield Desk(channel=ours, orders=orders, pid=pid)
-    procs.send([pid, *procs.descendants([pid])], signal.SIGKILL)
+    procs.send_below(procs.descendants([pid]), signal.SIGKILL)
     os.waitpid(pid, 0)
     ours.close()
     orders.close()
@@ -260,7 +260,7 @@ def test_what_a_stopped_job_would_have_kept_ends_with_it(desk: Desk, tmp_path: P
 
     assert (ending.outcome, ending.is_permanent) == (Outcome.TIMEOUT, True)
     assert ending.cause == "stopped at its deadline, killed by SIGTERM"
-    assert procs.descendants([desk.pid]) == [desk.pid]
+    assert list(procs.descendants([desk.pid])) == [desk.pid]
 
 
 def test_a_call_runs_where_its_surroundings_say_and_the_next_where_it_ran_before(
