@@ -36,7 +36,7 @@ def ring(side: str | os.PathLike[str], tone: Tone) -> None:
     path = _file(side, tone)
     with contextlib.suppress(OSError):
         try:
-            os.utime(path)
+            os.utime(path, follow_symlinks=False)
         except FileNotFoundError:
             _make(path)
 

@@ -67,7 +67,7 @@ def taken(path: str | os.PathLike[str]) -> Iterator[bool]:
 def beat(path: str | os.PathLike[str]) -> None:
     """Say "I am here" to people by the file's times; no decision hangs on it."""
     with contextlib.suppress(OSError):
-        os.utime(path)
+        os.utime(path, follow_symlinks=False)
 
 
 def _is_still(fd: int, path: str | os.PathLike[str]) -> bool:

@@ -6,9 +6,14 @@ It cannot serve for workers and attempts, because its fork hook closes the descr
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from jobrun.errors import JobFileUnusable
+
+_NO_FILE_OF_OURS = frozenset({errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENXIO})
 
 
 class Role:
@@ -20,13 +25,20 @@ class Role:
         self._lock = FileLock(path, timeout=0, mode=0o600, fallback_to_soft=False)
 
     def try_to_take(self) -> bool:
-        """Take the role if it is free; True while we hold it."""
+        """Take the role if it is free; True while we hold it.
+
+        Raises `JobFileUnusable` if its lock file is no file of ours, so that nobody could ever hold it.
+        """
         if self._lock.is_locked:
             return True
         try:
             self._lock.acquire()
         except Timeout:
             return False
+        except OSError as error:
+            if error.errno not in _NO_FILE_OF_OURS:
+                raise
+            raise JobFileUnusable(f"cannot lock `{self._lock.lock_file}`: {error.strerror}") from None
         return True
 
     def give_up(self) -> None:

@@ -164,10 +164,7 @@ def test_a_side_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
 
     answer = jobrun_at(db, "enqueue", "m:f", cwd=tmp_path)
 
-    assert (
-        answer.code,
-        "`jobs.db.d" in answer.said or "jobs.db.d` can be written by others" in answer.said,
-    ) == (5, True)
+    assert (answer.code, "jobs.db.d` can be written by others" in answer.said) == (5, True)
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602])
