@@ -16,7 +16,7 @@ from tests.process.site import Site
 PACKAGE = Path(jobrun.__file__).parent
 RUNS_WHAT_IT_READS = re.compile(
     r"(import|from)\s+(pickle|cPickle|_pickle|marshal|shelve|yaml|dill|cloudpickle|jsonpickle|code|codeop)\b"
-    r"|\b(eval|exec|compile|__import__)\s*\(|\bloads?_?module\b|shell\s*=\s*True|os\.(system|popen)\("
+    r"|(?<![.\w])(eval|exec|compile|__import__)\s*\(|\bloads?_?module\b|shell\s*=\s*True|os\.(system|popen)\("
 )
 
 

@@ -80,7 +80,7 @@ def test_a_shell_line_arrives_byte_for_byte(site: Site) -> None:
 
 
 def test_a_shell_line_is_stored_as_it_was_written_and_nothing_is_put_into_it(site: Site) -> None:
-    line = "echo {name} %s $1 %(x)s"
+    line = "echo {name} %s $1 '%(x)s'"
 
     asked(site, "--shell", line)
 
