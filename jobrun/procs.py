@@ -95,6 +95,7 @@ def send(pids: Iterable[int], signum: signal.Signals, *, is_meant: Callable[[int
     with contextlib.ExitStack() as stack:
         meant: list[Callable[[signal.Signals], None]] = []
         for pid in pids:
+            tell: Callable[[signal.Signals], None]
             try:
                 fd = os.pidfd_open(pid)
                 stack.callback(os.close, fd)

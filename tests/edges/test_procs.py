@@ -46,7 +46,9 @@ def test_a_pid_that_went_to_another_process_after_it_was_listed_gets_no_signal()
     )
 
 
-def test_a_signal_reaches_all_that_were_found_though_the_end_of_the_first_makes_orphans_of_the_others() -> None:
+def test_a_signal_reaches_all_that_were_found_though_the_end_of_the_first_makes_orphans_of_the_others() -> (
+    None
+):
     shell = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE)
     assert shell.stdout is not None
     sleeper = int(shell.stdout.readline())
