@@ -87,7 +87,8 @@ class Desk:
             self._control.send(Opened())
             while self._is_open:
                 self.step()
-                (self._poll if self._gathering.until is None else self._calm).poll(self._timeout_s() * 1000)
+                poll = self._poll if self._gathering.until is None else self._calm
+                self._limits.rest(self._seats, poll, self._timeout_s())
         self._housekeeping.close()
         self._bell.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from jobrun.dispatcher.settings import Settings, World
 from jobrun.model import Kind
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Kill, Nudge, Stop, Why
+
+STOPPED_S = 2.0  # by which a sleep that nothing ended is too long for a host that is merely busy
 
 
 class Limits:
@@ -57,6 +60,22 @@ class Limits:
         if self._drain_until is not None and any(seat.jobs and seat.why is None for seat in seats):
             instants.append(self._drain_until)
         return instants
+
+    def rest(self, seats: Iterable[Seat], poll: select.poll, timeout_s: float) -> None:
+        """Sleep until something comes, or for `timeout_s`.
+
+        Who sleeps much longer was stopped: by a debugger, or with its whole container. So were the jobs,
+        most likely, and that time counts against no limit.
+        """
+        begin = self._world.monotonic()
+        poll.poll(timeout_s * 1000)
+        slept_s = self._world.monotonic() - begin
+        if slept_s - timeout_s < STOPPED_S:
+            return
+        for seat in seats:
+            seat.grant(slept_s)
+        if self._drain_until is not None:
+            self._drain_until += slept_s
 
     def _stop(self, seat: Seat, why: Why) -> None:
         if not seat.stop(why, grace_s=self._grace_s, monotonic=self._world.monotonic()):

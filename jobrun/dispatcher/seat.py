@@ -107,6 +107,13 @@ class Seat:
         self.kill_at = monotonic + grace_s + margin_s
         return True
 
+    def grant(self, more_s: float) -> None:
+        """Give the first job more time; its deadline, which is a time of day, stays."""
+        if self.due_at is not None and self.due_for is Why.TIMEOUT:
+            self.due_at += more_s
+        if self.kill_at is not None:
+            self.kill_at += more_s
+
     def is_held_up(self, monotonic: float) -> bool:
         """Say whether the jobs behind the first one have waited long enough."""
         return len(self.jobs) > 1 and monotonic - self.since >= HOLD_S
