@@ -19,7 +19,7 @@ FLOORS = [
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "cron"},
-    {"locks", "bell", "signals", "procs", "zone", "log", "wire", "notify"},
+    {"locks", "bell", "signals", "procs", "zone", "log", "wire", "notify", "steps"},
     {"store", "run", "table", "messenger"},
     {"dispatcher", "worker", "actions", "scheduler", "crontab"},
     {"supervisor"},

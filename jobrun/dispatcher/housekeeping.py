@@ -19,6 +19,7 @@ from jobrun.log import Log
 from jobrun.model import Job, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.run.output import thin_out
+from jobrun.steps import Steps
 from jobrun.store import Store
 from jobrun.store.wal import is_filled
 
@@ -29,6 +30,7 @@ WAL_REST_S = 60.0  # after the last write
 WAL_EVERY_S = 0.05  # it is looked at; under load it grows by megabytes meanwhile
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0  # between tries to empty a WAL that somebody reads
 STRAY_AGE_S = 86400.0  # a file nobody came for
+AGELESS_S = 3600.0  # after the clock was set nobody can tell what is old; who set it wrong has time to notice
 
 
 class Housekeeping:
@@ -42,6 +44,8 @@ class Housekeeping:
         self._side = side_dir(store.path)
         self._role = Role(self._side / "housekeeper")
         self._recovery = Recovery(self._side)
+        self._steps = Steps(world.now, world.boottime)
+        self._ageless_until = 0.0
         self._is_keeper = False
         self._next_at = 0.0
         self._checkpoint_at = 0.0
@@ -49,6 +53,7 @@ class Housekeeping:
 
     def do_round(self, seats: Iterable[Seat], *, monotonic: float) -> None:
         """Do what is due; the workers of this group look after themselves."""
+        self._look_at_clock(monotonic)
         if self._is_keeper:
             self._keep_small(monotonic)
         elif monotonic < self._next_at:
@@ -65,14 +70,27 @@ class Housekeeping:
         expire(self._store, now=self._world.now())
         self._settle_lost(own, monotonic)
         self._strike_off_dead(own)
-        self._sweep_strays()
+        if monotonic >= self._ageless_until:
+            self._sweep_strays()
         self._keep_small(monotonic)
         self._next_at = monotonic + max(EVERY_S, 2 * (time.monotonic() - begin))  # a slow one rests as long
 
     def _keep_small(self, monotonic: float) -> None:
         """Do what must keep pace with the load: it is little at a time, and others wait meanwhile."""
-        self._retention.do_round(now=self._world.now(), monotonic=monotonic)
+        if monotonic >= self._ageless_until:
+            self._retention.do_round(now=self._world.now(), monotonic=monotonic)
         self._look_after_wal(monotonic)
+
+    def _look_at_clock(self, monotonic: float) -> None:
+        """Notice that the wall clock was set: nothing is old for a while, and no retry waits for the old time."""
+        if step_s := self._steps.step_s():
+            if step_s < 0 and self._is_keeper:
+                self._store.queue.bring_forward(-step_s, now=self._world.now())
+            self._ageless_until = monotonic + AGELESS_S
+            self._log.say(
+                f"the clock was set by {step_s:+.0f} s; nothing is removed for its age for {AGELESS_S / 60:.0f} min"
+            )
+        self._steps.note()
 
     def close(self) -> None:
         """Empty the WAL if it is ours to do, and leave the role to others."""
@@ -138,7 +156,7 @@ class Housekeeping:
             return
         self._checkpoint_at = monotonic + WAL_EVERY_S
         wal = Path(f"{self._store.path}-wal")
-        is_large = _size(wal) > WAL_LARGEST or (_size(wal) > 0 and _age_s(wal) > WAL_REST_S)
+        is_large = _size(wal) > WAL_LARGEST or (_size(wal) > 0 and abs(_age_s(wal)) > WAL_REST_S)
         limit = WAL_LIMIT if self._is_keeper else 2 * WAL_LIMIT
         if not (is_large and self._is_keeper) and not is_filled(wal, limit):
             return

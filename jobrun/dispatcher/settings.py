@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from jobrun.durability import FULL
+from jobrun.steps import boottime, utc_now
 
 KEEP_S = 7 * 86400.0
 
@@ -31,10 +32,6 @@ class Settings:
     keep_s: float | None = KEEP_S  # how long jobs are kept that ended well; None: for ever
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _token() -> str:
     return secrets.token_hex(8)
 
@@ -43,7 +40,8 @@ def _token() -> str:
 class World:
     """Clocks and dice; a test brings its own."""
 
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic  # does not count suspend: a closed lid kills no job
+    boottime: Callable[[], float] = boottime  # does count it, and tells whether `now` was set
     spread: Callable[[], float] = random.random
     new_token: Callable[[], str] = _token

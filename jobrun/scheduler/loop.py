@@ -29,6 +29,7 @@ from jobrun.scheduler.serving import Serving
 from jobrun.scheduler.settings import Settings, World
 from jobrun.scheduler.source import Source
 from jobrun.scheduler.timetable import Timetable
+from jobrun.steps import Steps
 from jobrun.store import Store, check_for_workers, open_store
 from jobrun.table import Table
 from jobrun.wire.channel import Channel
@@ -36,7 +37,8 @@ from jobrun.wire.messages import Opened, Reload, Shutdown
 
 LONGEST_SLEEP_S = 2.0  # between looks at clock and table
 BATCH = 50  # entries that are served in one commit: others must not wait long for the write lock
-STEP_S = 2.0  # a wall clock that strays further than this from the time since boot was set
+BEHIND = timedelta(days=1)  # a clock that lags so far behind the job file was not set yet since the boot
+BEHIND_S = 60.0  # for so long we wait for somebody to set it
 PATIENCE_S = 10.0  # for the write lock
 PAUSE_S = 1.0  # while the disk is full or the file is locked
 SAY_EVERY_S = 60.0  # that it still is: the log may be on the same disk
@@ -83,7 +85,8 @@ class Scheduler:
         self._pings = Pings(store, log, world.now)
         self._ends = Listener(side_dir(store.path), Tone.DONE)
         self._timetable: Timetable | None = None
-        self._offset_s, self._looked_at = self._clock_offset_s(), world.boottime()
+        self._steps = Steps(world.now, world.boottime)
+        self._awaits_clock = False
         self._has_pending = True  # ticks that wait for the end of a job; at first we do not know
         self._paused_until = 0.0
         self._say_at = 0.0
@@ -92,10 +95,7 @@ class Scheduler:
 
     def run(self, source: Source, table: Table | None) -> None:
         """Serve until told to end; without a table, read it as soon as that can be done."""
-        if table is not None:
-            self.take(table)
-            self._announce()
-        self._wants_reload = table is None
+        self.begin(table)
         try:
             self._control.send(Opened())
         except EOFError:
@@ -104,6 +104,13 @@ class Scheduler:
             self.step(source)
             self._sleep()
         self.close()
+
+    def begin(self, table: Table | None) -> None:
+        """Take the first table; if there is none, or no clock that is right, it is read again in the loop."""
+        self._wants_reload = table is None or self._is_clock_behind()
+        if table is not None and not self._wants_reload:
+            self.take(table)
+            self._announce()
 
     def close(self) -> None:
         """Listen no more, after a moment for the pings that are under way."""
@@ -114,8 +121,9 @@ class Scheduler:
         """Go once round: all that can be done now is done."""
         self._hear()
         self._wants_reload |= source.has_changed(self._world.boottime())
-        if self._world.boottime() < self._paused_until:
+        if self._world.boottime() < self._paused_until and not (self._awaits_clock and self._steps.step_s()):
             return
+        self._awaits_clock = False
         try:
             self._look_at_clock()
             if self._wants_reload:
@@ -183,24 +191,33 @@ class Scheduler:
 
     def _look_at_clock(self) -> None:
         """Notice that the wall clock was set: what falls due next is another matter then."""
-        offset_s, boottime = self._clock_offset_s(), self._world.boottime()
-        if abs(step_s := offset_s - self._offset_s) > STEP_S:
+        if step_s := self._steps.step_s():
             if self._timetable is not None:
                 # Nobody knows when it was set since the last look, so what came after that counts as well.
-                since_s = boottime - self._looked_at
+                since_s = self._world.boottime() - self._steps.noted_at
                 earliest = self._world.now() - timedelta(seconds=since_s)
                 self._store.entries.rewind(self._name, now=earliest)
                 self._timetable = self._new_timetable(self._timetable.entries)
             self._log.say(f"the clock was set by {step_s:+.0f} s")
-        self._offset_s, self._looked_at = offset_s, boottime
+        self._steps.note()
+
+    def _is_clock_behind(self) -> bool:
+        """Say whether the clock was not set yet since the boot; what is due by it is due by no clock then."""
+        now, newest = self._world.now(), self._store.ledger.newest_at()
+        if newest is None or now >= newest - BEHIND:
+            return False
+        self._log.say(
+            f"the clock shows {now:%F}, and the last job was added on {newest:%F}: no tick is served"
+            f" for {BEHIND_S:.0f} s, or until the clock is set"
+        )
+        self._awaits_clock = True
+        self._paused_until = self._world.boottime() + BEHIND_S
+        return True
 
     def _new_timetable(self, entries: Mapping[str, Entry]) -> Timetable:
         """Return when these entries fall due, without those that another table took over."""
         rows = {row.name: row for row in self._store.entries.rows(self._name)}
         return Timetable({name: entry for name, entry in entries.items() if name in rows}, rows)
-
-    def _clock_offset_s(self) -> float:
-        return self._world.now().timestamp() - self._world.boottime()
 
     def _serve(self) -> datetime:
         """Serve what is due; return until when all is served."""
@@ -240,7 +257,7 @@ class Scheduler:
         if self._is_over:
             return 0.0
         if (paused_s := self._paused_until - self._world.boottime()) > 0:
-            return paused_s
+            return min(paused_s, LONGEST_SLEEP_S)
         next_at = None if self._timetable is None else self._timetable.next_at()
         moments = [at for at in (next_at, self._pings.next_at()) if at is not None]
         waits = [(at - self._world.now()).total_seconds() for at in moments]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from jobrun.durability import FULL
+from jobrun.steps import boottime, utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +21,9 @@ class Settings:
     is_replacement: bool = False  # of a scheduler that died: a table that is broken now is waited for
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _boottime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Clocks; a test brings its own."""
 
-    now: Callable[[], datetime] = _utc_now
-    boottime: Callable[[], float] = _boottime  # seconds; goes on while the host sleeps, and is never set
+    now: Callable[[], datetime] = utc_now
+    boottime: Callable[[], float] = boottime  # seconds; goes on while the host sleeps, and is never set

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jobrun.model import Attempt, Job, JobFilter, State
 from jobrun.store.database import Database
-from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, attempt_of, compact, job_of, variables_of
+from jobrun.store.rows import JOB_WITH_LAST_ATTEMPT, attempt_of, compact, instant, job_of, variables_of
 from jobrun.units import to_ms
 
 NEAR = 1000  # rows among which a page is looked for first
@@ -83,6 +83,11 @@ class Ledger:
                 {"p": arguments["p"]},
             )
         return self._jobs(sorted(ids)[:limit], JobFilter(states=frozenset({State.READY})), newest_first=False)
+
+    def newest_at(self) -> datetime | None:
+        """Return when the last job was added; None if there is none."""
+        row = self._db.row("SELECT created_at FROM jobs ORDER BY id DESC LIMIT 1")
+        return None if row is None else instant(row["created_at"])
 
     def last_ended(self, states: frozenset[State], *, limit: int) -> list[Job]:
         """Return the jobs in some states that ended last, the newest id first."""

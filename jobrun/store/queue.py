@@ -82,6 +82,22 @@ class Queue:
                 {"now": to_ms(now), "limit": PROMOTED_AT_ONCE},
             )
 
+    def bring_forward(self, by_s: float, *, now: datetime) -> int:
+        """Have retries that wait be due so much sooner, though not before now; return how many.
+
+        The clock was set back by as much: they wait for a time that passes, and not, as what a person
+        gave a time, for what the clock shows.
+        """
+        with self._db.write(Tone.WORK):
+            return self._db.change(
+                """
+                UPDATE jobs
+                   SET run_at = max(run_at - :by, :now)
+                 WHERE state = 'scheduled' AND attempt > 0 AND run_at > :now
+                """,
+                {"by": round(by_s * 1000), "now": to_ms(now)},
+            )
+
     def expire(self, *, now: datetime) -> list[int]:
         """End a batch of what was not started in time; return the ids."""
         due = {"now": to_ms(now), "limit": PROMOTED_AT_ONCE}

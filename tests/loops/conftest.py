@@ -79,6 +79,7 @@ class Scene:
     store: Store
     log: Path
     clock_s: float = 1000.0
+    set_by_s: float = 0.0  # what was done to the wall clock
     workers: list[FakeWorker] = field(default_factory=list)
     tokens: Iterator[int] = field(default_factory=lambda: count(1))
     desk: Desk = field(init=False)
@@ -106,6 +107,7 @@ class Scene:
             World(
                 now=self.now,
                 monotonic=lambda: self.clock_s,
+                boottime=lambda: self.clock_s,
                 spread=lambda: 0.5,
                 new_token=lambda: f"token{next(self.tokens)}",
             ),
@@ -162,7 +164,7 @@ class Scene:
         return heard(self.boss)
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.clock_s - 1000)
+        return START + timedelta(seconds=self.clock_s - 1000 + self.set_by_s)
 
     def add(self, **options: Any) -> int:
         new = NewJob(**{"kind": Kind.CALL, "task": "app:work", **options})

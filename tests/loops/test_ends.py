@@ -309,6 +309,46 @@ def test_what_ended_well_is_forgotten_in_time_and_what_failed_stays(
     assert after == ([False, False, True] if keep_s else [True, True, True])
 
 
+def test_when_the_clock_is_set_forward_nothing_is_forgotten_for_an_hour(scene: Scene) -> None:
+    scene.open(keep_s=3600.0)
+    worker = scene.hire()
+    job_id = scene.add()
+    scene.step()
+    worker.finish(worker.read())
+    scene.step()
+    scene.set_by_s = 365 * 86400.0
+
+    scene.step(after_s=61)
+    scene.step(after_s=3500)
+    before = scene.store.ledger.get(job_id)
+    scene.step(after_s=101)
+
+    assert before is not None
+    assert scene.store.ledger.get(job_id) is None
+    assert scene.log.read_text().count("the clock was set by +31536000 s") == 1
+
+
+def test_when_the_clock_is_set_back_a_retry_waits_no_longer_for_it_and_a_time_that_was_given_does(
+    scene: Scene,
+) -> None:
+    scene.open()
+    worker = scene.hire()
+    retried = scene.add(retries=1, backoff_s=60.0)
+    scene.step()
+    worker.finish(worker.read(), Outcome.ERROR)
+    scene.step()
+    timed = scene.add(run_at=scene.now() + timedelta(seconds=60))
+    due_at = scene.job(retried).run_at
+    scene.step(after_s=3)
+    scene.set_by_s = -86400.0
+
+    scene.step(after_s=3)
+    assert scene.job(retried).run_at == due_at - timedelta(days=1)
+    scene.step(after_s=60)
+
+    assert (scene.state(retried), scene.state(timed)) == (State.RUNNING, State.SCHEDULED)
+
+
 def test_forgetting_keeps_pace_with_many(scene: Scene) -> None:
     added = scene.store.intake.add([NewJob(kind=Kind.CALL, task="app:f")] * 1000, now=scene.now())
     with scene.store.group():

@@ -22,7 +22,7 @@ from jobrun.cron.words import Changes, Tick, TickState
 from jobrun.errors import Busy, NoRoom
 from jobrun.lifecycle import settle
 from jobrun.log import Log
-from jobrun.model import Ending, Job, JobFilter, Outcome, State
+from jobrun.model import Ending, Job, JobFilter, Kind, NewJob, Outcome, State
 from jobrun.paths import side_dir
 from jobrun.scheduler.announcing import coming_in_words
 from jobrun.scheduler.loop import Scheduler
@@ -111,7 +111,13 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     closers = contextlib.ExitStack()
     scenes: list[Scene] = []
 
-    def start(text: str | None = None, *, clock: Clock | None = None, name: str = "jobs.toml") -> Scene:
+    def start(
+        text: str | None = None,
+        *,
+        clock: Clock | None = None,
+        name: str = "jobs.toml",
+        looks_at_clock: bool = False,
+    ) -> Scene:
         table, path = tmp_path / name, tmp_path / "jobs.db"
         if text is not None:
             table.write_text(text, encoding="utf-8")
@@ -129,7 +135,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
         scheduler = Scheduler(settings, store, control, world, Log("scheduler", fd))
         closers.callback(scheduler.close)  # or all that listens in later tests would be deaf
         source = Source(table, {"TZ": "UTC"})
-        scheduler.take(source.read())
+        (scheduler.begin if looks_at_clock else scheduler.take)(source.read())
         scenes.append(Scene(path, table, store, clock, scheduler, source, boss, log))
         return scenes[-1]
 
@@ -668,3 +674,43 @@ def _try_to_be_second(scene: Scene, table: Path) -> NoReturn:
         os._exit(error.exit_code if f"(pid {os.getppid()})" in error.message else 2)
     finally:
         os._exit(3)
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_with_a_clock_that_was_not_set_since_the_boot_no_tick_is_served_for_a_minute_or_until_it_is_set(
+    begin: Callable[..., Scene],
+    is_set: bool,  # noqa: FBT001 -- a case
+) -> None:
+    scene = begin(HOURLY)
+    scene.run(timedelta(hours=1))
+    scene.clock.set(-YEAR)
+    scene = begin(looks_at_clock=True)
+    for _ in range(59):
+        scene.clock.pass_(timedelta(seconds=1))
+        scene.step()
+    done_until = scene.store.entries.rows(str(scene.table))[0].done_until
+
+    if is_set:
+        scene.clock.set(YEAR)
+        scene.step()
+    else:
+        scene.clock.pass_(timedelta(seconds=1))
+        scene.step()
+
+    assert done_until == datetime(2027, 1, 10, 4, tzinfo=UTC)
+    assert (
+        scene.log.read_text().count("the clock shows 2026-01-10, and the last job was added on 2027-01-10")
+        == 1
+    )
+    assert scene.log.read_text().count("1 entry of") == 1
+    assert [tick.state for tick in scene.ticks("hourly")] == [TickState.RAN]
+
+
+def test_a_clock_that_is_not_behind_is_waited_for_by_nobody(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY)
+    scene.store.intake.add([NewJob(kind=Kind.CALL, task="app:f")], now=scene.clock.now)
+    scene.clock.set(timedelta(hours=-20))
+
+    scene = begin(looks_at_clock=True)
+
+    assert "no tick is served" not in scene.log.read_text()
