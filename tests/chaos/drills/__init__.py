@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import cron, soak, storm
+from tests.chaos.drills import cron, freeze, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
     "storm": storm.DRILL,
     "cron": cron.DRILL,
     "soak": soak.DRILL,
+    "freeze": freeze.DRILL,
+    "trees": trees.DRILL,
 }
