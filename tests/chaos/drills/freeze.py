@@ -22,7 +22,7 @@ from tests.process.site import children_of, kill
 
 WAIT_S = 60.0  # for what takes a second at most, on a loaded machine
 LIMIT_S = 2.5  # of jobs that need less, but not less than they may be stopped for
-_POLLS = ("7", "271")  # poll and ppoll in /proc/PID/syscall, where it is to be seen (x86-64)
+_POLLS = ("7", "219")  # poll, begun or gone on with, in /proc/PID/syscall, where that is to be seen (x86-64)
 
 
 def _run(trial: Trial) -> None:
@@ -70,7 +70,7 @@ def _all_are_stopped(scene: Scene, store: Store) -> None:
         _until(scene, f"all of {ids} have begun", lambda: _began(scene, ids))  # noqa: B023 -- it is called here
         dispatcher = group.dispatcher()
         with _stopped(_tree_of(group.pid)):
-            slept = dispatcher is not None and _syscall(dispatcher) in _POLLS
+            slept = dispatcher is not None and _is_asleep(dispatcher)
             time.sleep(LIMIT_S + 1.0 + (0.0 if trial.seconds < 10 else _spell_s(trial)))
         trial.count("freezes")
         _until(scene, f"all of {ids} have ended", lambda: _ended(store, ids))  # noqa: B023
@@ -251,11 +251,14 @@ def _tree_of(pid: int) -> list[int]:
     return found
 
 
-def _syscall(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/syscall").read_text().split()[0]
-    except OSError:
-        return ""
+def _is_asleep(pid: int) -> bool:
+    """Say whether a process was stopped in its sleep, as far as one can see."""
+    end = time.monotonic() + 1.0
+    with contextlib.suppress(OSError):
+        while time.monotonic() < end:
+            if (syscall := Path(f"/proc/{pid}/syscall").read_text().split()[0]) != "running":
+                return syscall in _POLLS
+    return False
 
 
 def _effects(scene: Scene, what: str, job_id: int) -> int:

@@ -8,6 +8,8 @@ import signal
 import sys
 import time
 
+NAP_S = 0.05  # time that passes while it is stopped is no time in which it worked
+
 
 def holds(seconds: float, times_ended: int = 0) -> None:
     """Hold the lock of this job for so many seconds; in its first attempts until it is killed."""
@@ -23,7 +25,8 @@ def holds(seconds: float, times_ended: int = 0) -> None:
     if attempt <= times_ended:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
-    time.sleep(seconds)
+    for _ in range(round(seconds / NAP_S)):
+        time.sleep(NAP_S)
     _append(effects, f"E {line}")
     os.close(lock)
 
