@@ -121,7 +121,9 @@ class Scheduler:
         """Go once round: all that can be done now is done."""
         self._hear()
         self._wants_reload |= source.has_changed(self._world.boottime())
-        if self._world.boottime() < self._paused_until and not (self._awaits_clock and self._steps.step_s()):
+        if self._awaits_clock and self._steps.step_s():
+            self._paused_until = 0.0
+        if self._world.boottime() < self._paused_until:
             return
         self._awaits_clock = False
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import cron, freeze, soak, storm, trees
+from tests.chaos.drills import clock, cron, freeze, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
@@ -10,5 +10,6 @@ DRILLS: dict[str, Drill] = {
     "cron": cron.DRILL,
     "soak": soak.DRILL,
     "freeze": freeze.DRILL,
+    "clock": clock.DRILL,
     "trees": trees.DRILL,
 }
