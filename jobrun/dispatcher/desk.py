@@ -74,8 +74,7 @@ class Desk:
         for end in (self._control, self._bell):
             self._poll.register(end.fileno(), select.POLLIN)
             self._calm.register(end.fileno(), select.POLLIN)
-        self._pause_s = 0.0
-        self._paused_until = 0.0
+        self._pause_s = self._paused_until = 0.0
         self._is_open = True
         self._has_rung = False
         self._is_drained = False
@@ -87,8 +86,8 @@ class Desk:
             self._control.send(Opened())
             while self._is_open:
                 self.step()
-                poll = self._poll if self._gathering.until is None else self._calm
-                self._limits.rest(self._seats, poll, self._timeout_s())
+                ears = self._poll if self._gathering.until is None else self._calm
+                self._limits.rest(self._seats, ears, self._timeout_s())
         self._housekeeping.close()
         self._bell.close()
 
