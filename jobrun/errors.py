@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+UNCHANGED = "; nothing was changed"  # at the end of a message
+
 
 class JobrunError(Exception):
     """An error that a person made or can mend; never shown with a traceback."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from jobrun.errors import UsageError
 
 ROOT_FILE = "/var/lib/jobrun/jobrun.db"
+SIDE = ".d"
 
 
 def default_file(environ: Mapping[str, str], *, is_root: bool) -> str:
@@ -34,4 +35,4 @@ def side_folder(path: str | os.PathLike[str]) -> str:
     Every name of a file (symbolic links, relative paths) leads to one folder: under a second one a
     living worker's lock would be missed, and its job started again.
     """
-    return os.path.realpath(path) + ".d"
+    return os.path.realpath(path) + SIDE

@@ -19,7 +19,7 @@ FLOORS = [
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "cron"},
-    {"locks", "bell", "signals", "procs", "zone", "log", "wire", "notify", "steps"},
+    {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps"},
     {"store", "run", "table", "messenger"},
     {"dispatcher", "worker", "actions", "scheduler", "crontab"},
     {"supervisor"},
@@ -58,7 +58,8 @@ LATE = {
     ("errors.py", "difflib"),
     ("bell.py", "ctypes"),
     ("store/environments.py", "json"),
-    ("store/opening.py", "jobrun.store.migrations"),
+    *(("store/opening.py", f"jobrun.store.{name}") for name in ("migrations", "faults", "readonly")),
+    ("store/database.py", "jobrun.store.faults"),
     ("store/opening.py", "pathlib"),
     *(("store/__init__.py", name) for name in ("importlib", "jobrun.store.medium", "jobrun.store.whole")),
 } | {("store/whole.py", f"jobrun.store{part}") for part in ("", ".entries", ".ticks", ".tables", ".pings")}

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from jobrun import __version__
-from jobrun.errors import JobFileUnusable, JobrunError, NotDone, UsageError
+from jobrun.errors import UNCHANGED, JobFileUnusable, JobrunError, NotDone, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,16 +55,24 @@ def _dispatch(words: list[str], db: str | None) -> int:
     if words[:1] == ["help"]:
         return _dispatch([*words[1:], "--help"], db)
     if words[:1] == ["enqueue"]:
-        from jobrun.cli.straight import run as straight  # noqa: PLC0415 -- only here
-
-        if straight(words[1:], db):
-            return 0
-        from jobrun.cli.enqueue import run as enqueue  # noqa: PLC0415 -- only here
-
-        return enqueue(words[1:], _path(db))
+        try:
+            return _enqueue(words[1:], db)
+        except JobrunError as error:
+            error.message = error.message.replace(UNCHANGED, ": the job was NOT queued")
+            raise
     from jobrun.cli.app import run as others  # noqa: PLC0415 -- typer is loaded for them alone
 
     return others(words, _path(db))
+
+
+def _enqueue(words: list[str], db: str | None) -> int:
+    from jobrun.cli.straight import run as straight  # noqa: PLC0415 -- only here
+
+    if straight(words, db):
+        return 0
+    from jobrun.cli.enqueue import run as enqueue  # noqa: PLC0415 -- only here
+
+    return enqueue(words, _path(db))
 
 
 def _path(db: str | None) -> Path | None:

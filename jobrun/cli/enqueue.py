@@ -14,7 +14,7 @@ from jobrun.cli.plain import MAX_SHOWN
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
 from jobrun.cli.words import Request, parse
-from jobrun.errors import JobrunError, NotDone
+from jobrun.errors import UNCHANGED, JobrunError, NotDone
 from jobrun.model import Added, Kind, NewJob, State
 from jobrun.paths import default_path
 from jobrun.store import Store, open_store
@@ -92,8 +92,9 @@ def _add_batch(request: Request, path: Path, caller: Caller) -> int:
             try:
                 added += store.intake.add(jobs[start : start + batch.CHUNK], now=caller.now)
             except JobrunError as error:
-                if added:
-                    error.message += f"; the first {len(added)} of {len(jobs)} jobs are queued"
+                queued = f"only the first {len(added)} of" if added else "none of the"
+                end = f"{queued} {len(jobs)} jobs {'are' if added else 'was'} queued"
+                error.message = f"{error.message.removesuffix(UNCHANGED)}: {end}"
                 raise
         answer_with(_batch_echo(request, added, store), f"all {len(added)} jobs are queued")
     return 0

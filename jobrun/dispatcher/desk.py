@@ -13,20 +13,21 @@ import contextlib
 import select
 
 from jobrun.bell import Listener, Tone
-from jobrun.dispatcher.books import Books, News, Told
+from jobrun.dispatcher.aftermath import Aftermath
+from jobrun.dispatcher.books import Books, News
 from jobrun.dispatcher.gathering import Gathering
 from jobrun.dispatcher.housekeeping import Housekeeping
 from jobrun.dispatcher.limits import Limits
 from jobrun.dispatcher.order import OrderBook
-from jobrun.dispatcher.recovery import is_replaced
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import Settings, World
-from jobrun.errors import Busy, JobFileUnusable, NoRoom
+from jobrun.dispatcher.telling import Teller
+from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
 from jobrun.locks.records import read_record
 from jobrun.log import Log
-from jobrun.model import Job
 from jobrun.paths import side_dir
+from jobrun.patience import Patience
 from jobrun.store import Store
 from jobrun.wire.channel import Channel, Unreadable
 from jobrun.wire.messages import (
@@ -42,12 +43,11 @@ from jobrun.wire.messages import (
     Noted,
     Nudge,
     Opened,
-    Settled,
     Shutdown,
 )
 
 SAFETY_S = 1.0  # the longest sleep, should a ring be lost or the clock be set
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0  # while the disk is full or the file is locked
+LOST_S = 0.2  # between looks when the job file is lost: a kept end may find room now
 
 
 class Desk:
@@ -60,13 +60,12 @@ class Desk:
         self._world = world
         self._log = log
         self._side = side_dir(settings.path)
-        self._opened = settings.path.stat()
         self._poll = select.poll()
         self._calm = select.poll()  # for which ends are heard later, all at once
         self._seats = Seating(self._side / "spool", self._poll, log, generation=settings.generation)
         self._news = News()
         self._books = Books(settings, store, world)
-        self._orders = OrderBook(store, grace_s=settings.grace_s)
+        self._teller = Teller(self._seats, OrderBook(store, grace_s=settings.grace_s), control, world, log)
         self._gathering = Gathering(self._books.pace)
         self._limits = Limits(settings, control, world)
         self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
@@ -74,27 +73,51 @@ class Desk:
         for end in (self._control, self._bell):
             self._poll.register(end.fileno(), select.POLLIN)
             self._calm.register(end.fileno(), select.POLLIN)
-        self._pause_s = self._paused_until = 0.0
+        self._patience = Patience()  # while the disk is full or the file is locked
         self._is_open = True
+        self._is_lost = False  # nothing can be read from the job file or written into it any more
         self._has_rung = False
         self._is_drained = False
         self._is_noted = False  # that we shut down
 
-    def run(self) -> None:
-        """Serve until the supervisor hangs up, or is gone."""
-        with contextlib.suppress(EOFError):  # nobody is there to be told: in a moment we are killed, too
-            self._control.send(Opened())
-            while self._is_open:
-                self.step()
-                ears = self._poll if self._gathering.until is None else self._calm
-                self._limits.rest(self._seats, ears, self._timeout_s())
-        self._housekeeping.close()
-        self._bell.close()
+    def run(self) -> int:
+        """Serve until the supervisor hangs up or is gone, or the job file is lost; return an exit code."""
+        try:
+            with contextlib.suppress(EOFError):  # nobody is there to be told: in a moment we are killed, too
+                self._serve()
+            self._housekeeping.close()
+        except (JobFileUnusable, Busy) as error:
+            with contextlib.suppress(EOFError):
+                self._see_out(error)
+            return error.exit_code
+        finally:
+            self._bell.close()
+        return 0
+
+    def _serve(self) -> None:
+        self._control.send(Opened())
+        while self._is_open:
+            self.step()
+            ears = self._poll if self._gathering.until is None else self._calm
+            self._limits.rest(self._seats, ears, self._timeout_s())
+
+    def _see_out(self, error: JobrunError) -> None:
+        """Let what runs end as in a shutdown, and keep beside the job file how it ended."""
+        aftermath = Aftermath(error, self._side / "spool", self._seats, self._world, self._log)
+        self._is_lost = True
+        self._limits.shut_down(hurry=False)
+        self._control.send(Drained())  # nobody is hired any more
+        while self._is_open and aftermath.goes_on() and not self._limits.is_overdue():
+            self._hear()
+            self._news = aftermath.take(self._news)
+            self._limits.enforce(self._seats)
+            self._poll.poll(LOST_S * 1000)
+        aftermath.tell_kept()
 
     def step(self) -> None:
         """Go once round: all that can be done now is done."""
         self._hear()
-        if self._world.monotonic() >= self._paused_until and not self._is_gathering():
+        if self._patience.left_s(self._world.monotonic()) <= 0 and not self._is_gathering():
             self._work()
         self._limits.enforce(self._seats)
         self._drain()
@@ -116,15 +139,13 @@ class Desk:
             self._look_for_cancels()
             self._housekeeping.do_round(self._seats, monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
-            before_s = self._pause_s
-            self._pause_s = min(max(before_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-            self._paused_until = self._world.monotonic() + self._pause_s
-            if self._pause_s != before_s:
-                self._log.say(f"{error.message}; trying again in {self._pause_s:.0f} s")
+            if self._limits.is_overdue():
+                raise
+            if self._patience.begin(self._world.monotonic()):
+                self._log.say(f"{error.message}; trying again until it can be done")
             return
-        self._pause_s = 0.0
-        if is_replaced(self._settings.path, self._opened):
-            raise JobFileUnusable(f"`{self._settings.path}` was replaced or removed under the workers")
+        self._patience.end()
+        self._store.check_is_in_place()
 
     def _note_shutdown(self) -> None:
         """Write down that the group stops: what dies from here on was interrupted."""
@@ -152,7 +173,7 @@ class Desk:
 
     def _note(self, message: Message) -> None:
         match message:
-            case Hired():
+            case Hired() if not self._is_lost:
                 self._admit(message)
             case Gone() if message.name not in self._seats.by_name:
                 self._control.send(Noted(name=message.name))
@@ -197,8 +218,10 @@ class Desk:
             self._seats.send(seat, Leave())  # hired while the group came to its end
         known = {*hello.unsettled, hello.running, *self._news.tokens()}
         for token, job in seat.jobs.items():
-            if token not in known:
-                self._seats.hand_out(seat, self._orders.order_of(job))
+            if token not in known and self._is_lost:
+                self._news.returned[token] = seat
+            elif token not in known:
+                self._teller.hand_out(seat, job)
 
     def _note_end(self, seat: Seat, ended: Ended) -> None:
         self._news.ended[ended.token] = seat, ended
@@ -232,39 +255,17 @@ class Desk:
         told = self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping)
         if self._news.is_nothing_but_ends:
             self._gathering.end(monotonic=self._world.monotonic())
-        self._tell(told)
+        news, self._news = self._news, News()
+        self._teller.tell(news, told)
 
     def _wants_jobs(self) -> bool:
         is_ending = self._limits.is_stopping or self._is_drained
         return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
 
-    def _tell(self, told: Told) -> None:
-        """Apply what is committed, and say it to those who wait for it; first to who may have nothing to do."""
-        news, self._news = self._news, News()
-        for seat, tokens in news.over().items():
-            seat.drop(tokens, now=self._world.now(), monotonic=self._world.monotonic())
-        for job in told.claimed:
-            self._hand_out(job)
-        for seat, answer in told.answers:
-            self._seats.send(seat, answer)
-        for seat, tokens in news.settled().items():
-            self._seats.send(seat, Settled(tokens=tokens))
-        for gone in news.gone:
-            self._seats.dismiss(gone.name)
-            self._control.send(Noted(name=gone.name))
-        for line in told.lines:
-            self._log.say(line)
-
     def _find_running(self, seat: Seat) -> None:
         """Take over what a worker does for a dispatcher that died, before it is heard."""
         jobs, record = self._store.endings.running([seat.name]), read_record(self._side / "locks" / seat.name)
         seat.resume(jobs, record, now=self._world.now(), monotonic=self._world.monotonic())
-
-    def _hand_out(self, job: Job) -> None:
-        assert job.worker is not None
-        seat = self._seats.by_name[job.worker]
-        seat.take(job, now=self._world.now(), monotonic=self._world.monotonic())
-        self._seats.hand_out(seat, self._orders.order_of(job))
 
     def _look_for_cancels(self) -> None:
         orders = self._store.endings.to_cancel()
@@ -291,7 +292,7 @@ class Desk:
         monotonic = self._world.monotonic()
         if self._gathering.until is not None:
             return max(self._gathering.until - monotonic, 0.0)
-        pause_s = self._paused_until - monotonic
+        pause_s = self._patience.left_s(monotonic)
         waits = [SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats))]
         if pause_s > 0 or self._news:
             waits.append(pause_s)

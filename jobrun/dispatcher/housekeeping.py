@@ -114,12 +114,14 @@ class Housekeeping:
                 self._settle(job, worker)
 
     def _settle(self, job: Job, worker: WorkerRow | None) -> None:
-        was_stopping = worker is not None and worker.stopping_at is not None
-        ending = verdict.NEVER_BEGAN
-        if self._recovery.was_begun(job):
-            output = self._recovery.output_of(job)
-            ending = verdict.of_lost(was_stopping=was_stopping, output=output)
         pid = None if worker is None else worker.pid
+        if (kept := self._recovery.kept_end(job)) is not None:
+            ending, pid = kept.ending, kept.pid
+        elif self._recovery.was_begun(job):
+            was_stopping = worker is not None and worker.stopping_at is not None
+            ending = verdict.of_lost(was_stopping=was_stopping, output=self._recovery.output_of(job))
+        else:
+            ending = verdict.NEVER_BEGAN
         [becomes] = end_attempts(self._store, [(job, ending, pid)], self._world)
         if becomes is not None:
             self._log.say(

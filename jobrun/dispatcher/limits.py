@@ -6,7 +6,7 @@ import select
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from jobrun.dispatcher.seat import Seat
+from jobrun.dispatcher.seat import COMMAND_MARGIN_S, Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.model import Kind
 from jobrun.wire.channel import Channel
@@ -28,6 +28,12 @@ class Limits:
     @property
     def is_stopping(self) -> bool:
         return self._drain_until is not None
+
+    def is_overdue(self) -> bool:
+        """Say whether a shutdown has lasted longer than all that may run then."""
+        if self._drain_until is None:
+            return False
+        return self._world.monotonic() >= self._drain_until + self._grace_s + COMMAND_MARGIN_S
 
     def shut_down(self, *, hurry: bool) -> None:
         """Let running jobs go on for the drain time, or not at all in a hurry."""

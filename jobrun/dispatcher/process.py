@@ -17,6 +17,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     log = Log("dispatcher")
     try:
         store = open_store(settings.path, create=True, patience_s=PATIENCE_S, durability=settings.durability)
+        store.check_is_writable()
         check_for_workers(settings.path)
     except JobrunError as error:
         log.refuse(error)
@@ -25,8 +26,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         log.say(f"made a job file at {settings.path}")
     try:
         with store:
-            Desk(settings, store, control, world, log).run()
+            return Desk(settings, store, control, world, log).run()
     except JobrunError as error:
         log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
         return error.exit_code
-    return 0

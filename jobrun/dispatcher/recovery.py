@@ -6,17 +6,18 @@ Proof is that the locks are free and no process carries the attempt's mark. What
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from jobrun import locks, procs
+from jobrun.dispatcher import spooled
 from jobrun.locks.records import read_record
 from jobrun.model import Job, Output, WorkerRow
 from jobrun.run.mark import mark
 from jobrun.run.output import collect_file
+from jobrun.wire.messages import Ended
 
 GRACE_S = 10.0  # between TERM and KILL for what a dead group left behind
 
@@ -27,6 +28,7 @@ class Recovery:
     def __init__(self, side: Path) -> None:
         self._locks = side / "locks"
         self._logs = side / "logs"
+        self._spool = side / "spool"
         self._boot = procs.boot_id()
         self._kill_at: dict[str, float] = {}  # token -> monotonic seconds
 
@@ -56,11 +58,16 @@ class Recovery:
             return Output()
         return collect_file(self._logs / (job.worker or ""))
 
+    def kept_end(self, job: Job) -> Ended | None:
+        """Return how a lost attempt ended, if its dispatcher could keep that, but not write it."""
+        return spooled.read(self._spool, job.token or "")
+
     def forget(self, job: Job) -> None:
         """Remove what a settled attempt leaves in the side folder."""
         assert job.token is not None
         self._kill_at.pop(job.token, None)
-        (self._locks / job.token).unlink(missing_ok=True)
+        for folder in (self._locks, self._spool):
+            (folder / job.token).unlink(missing_ok=True)
 
     def _left_of_worker(self, job: Job, worker: WorkerRow | None) -> set[int] | None:
         """Return what still holds the lock of a dead worker; None while worker or supervisor live."""
@@ -88,12 +95,3 @@ class Recovery:
         """Say whether a process is still one of an attempt: its pid may have gone to another."""
         locks = (self._locks / (job.token or ""), self._locks / (job.worker or ""))
         return any(procs.is_carrier(pid, mark(job.token or ""), lock) for lock in locks)
-
-
-def is_replaced(path: Path, opened: os.stat_result) -> bool:
-    """Say whether another file stands where the job file was opened."""
-    try:
-        found = path.stat()
-    except OSError:
-        return True
-    return (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino)

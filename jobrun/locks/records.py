@@ -36,6 +36,14 @@ class Record:
         return self.begun[-1] if self.begun else None
 
 
+def reserve(fd: int) -> None:
+    """Give a lock file its room on the disk, so that no attempt is begun without a note when that is full.
+
+    Raises OSError when there is none.
+    """
+    os.posix_fallocate(fd, 0, _HOLDER + RING * _PLACE)
+
+
 class Recorder:
     """Writes the record of this process, or of one that it started, into an open lock file."""
 

@@ -22,6 +22,7 @@ from jobrun.cron.words import Entry, EntrySpec, Special, Tick, TickState
 from jobrun.errors import Busy, JobrunError, NoRoom, Refused, UsageError
 from jobrun.log import Log
 from jobrun.paths import side_dir
+from jobrun.patience import Patience
 from jobrun.scheduler.announcing import changes_in_words, coming_in_words
 from jobrun.scheduler.pings import Pings
 from jobrun.scheduler.seat import sole_scheduler
@@ -40,8 +41,6 @@ BATCH = 50  # entries that are served in one commit: others must not wait long f
 BEHIND = timedelta(days=1)  # a clock that lags so far behind the job file was not set yet since the boot
 BEHIND_S = 60.0  # for so long we wait for somebody to set it
 PATIENCE_S = 10.0  # for the write lock
-PAUSE_S = 1.0  # while the disk is full or the file is locked
-SAY_EVERY_S = 60.0  # that it still is: the log may be on the same disk
 
 
 def run(settings: Settings, control: Channel, world: World) -> int:
@@ -54,6 +53,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         with open_store(
             settings.path, create=True, patience_s=PATIENCE_S, durability=settings.durability
         ) as store:
+            store.check_is_writable()
             check_for_workers(settings.path)
             if store.created:
                 log.say(f"made a job file at {settings.path}")
@@ -86,10 +86,9 @@ class Scheduler:
         self._ends = Listener(side_dir(store.path), Tone.DONE)
         self._timetable: Timetable | None = None
         self._steps = Steps(world.now, world.boottime)
-        self._awaits_clock = False
+        self._clock_until: float | None = None  # boot time; until then we wait for a clock that is behind
         self._has_pending = True  # ticks that wait for the end of a job; at first we do not know
-        self._paused_until = 0.0
-        self._say_at = 0.0
+        self._patience = Patience()  # while the disk is full or the file is locked
         self._wants_reload = False
         self._is_over = False
 
@@ -121,21 +120,20 @@ class Scheduler:
         """Go once round: all that can be done now is done."""
         self._hear()
         self._wants_reload |= source.has_changed(self._world.boottime())
-        if self._awaits_clock and self._steps.step_s():
-            self._paused_until = 0.0
-        if self._world.boottime() < self._paused_until:
+        if self._awaits_clock() or self._patience.left_s(self._world.boottime()) > 0:
             return
-        self._awaits_clock = False
         try:
             self._look_at_clock()
             if self._wants_reload:
                 self._reload(source)
             self._serve()
             self._pings.step()
+            self._store.check_is_in_place()
         except (NoRoom, Busy) as error:
-            self._wait_out(error)
+            if self._patience.begin(self._world.boottime()):
+                self._log.say(f"{error.message}; trying again until it can be done")
         else:
-            self._say_at = 0.0
+            self._patience.end()
 
     def _hear(self) -> None:
         """Listen to the supervisor."""
@@ -145,13 +143,6 @@ class Scheduler:
                 self._is_over |= isinstance(message, Shutdown)
         except EOFError:
             self._is_over = True
-
-    def _wait_out(self, error: JobrunError) -> None:
-        now = self._world.boottime()
-        self._paused_until = now + PAUSE_S
-        if now >= self._say_at:
-            self._log.say(f"{error.message}; trying again every {PAUSE_S:.0f} s")
-            self._say_at = now + SAY_EVERY_S
 
     def _reload(self, source: Source) -> None:
         """Read the table again as one step: all of it is taken, or with any fault nothing.
@@ -212,9 +203,16 @@ class Scheduler:
             f"the clock shows {now:%F}, and the last job was added on {newest:%F}: no tick is served"
             f" for {BEHIND_S:.0f} s, or until the clock is set"
         )
-        self._awaits_clock = True
-        self._paused_until = self._world.boottime() + BEHIND_S
+        self._clock_until = self._world.boottime() + BEHIND_S
         return True
+
+    def _awaits_clock(self) -> bool:
+        """Say whether we still wait for the clock to be set."""
+        if self._clock_until is not None and (
+            self._steps.step_s() or self._world.boottime() >= self._clock_until
+        ):
+            self._clock_until = None
+        return self._clock_until is not None
 
     def _new_timetable(self, entries: Mapping[str, Entry]) -> Timetable:
         """Return when these entries fall due, without those that another table took over."""
@@ -258,7 +256,8 @@ class Scheduler:
     def _timeout_s(self) -> float:
         if self._is_over:
             return 0.0
-        if (paused_s := self._paused_until - self._world.boottime()) > 0:
+        now = self._world.boottime()
+        if (paused_s := max(self._patience.left_s(now), (self._clock_until or now) - now)) > 0:
             return min(paused_s, LONGEST_SLEEP_S)
         next_at = None if self._timetable is None else self._timetable.next_at()
         moments = [at for at in (next_at, self._pings.next_at()) if at is not None]

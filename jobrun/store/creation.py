@@ -7,8 +7,12 @@ import os
 import sqlite3
 from pathlib import Path
 
+from jobrun import locks
 from jobrun.errors import JobFileUnusable
+from jobrun.places import side_folder
 from jobrun.store import medium
+from jobrun.store.database import translated
+from jobrun.store.faults import of_system
 from jobrun.store.opening import DRAFT, check_folders, connect
 from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
 
@@ -19,6 +23,7 @@ def create(path: Path) -> bool:
     It is built under another name and linked into place, so nobody ever opens half a file.
     """
     _make_folder(path)
+    _check_place(path)
     draft = path.with_name(f"{path.name}{DRAFT}{os.urandom(4).hex()}")
     _make_empty(draft)
     try:
@@ -34,8 +39,27 @@ def create(path: Path) -> bool:
     return True
 
 
+def _check_place(path: Path) -> None:
+    """Refuse to put a new file where one was taken away from those who use it, or from its -wal.
+
+    SQLite would play a -wal that is left into whatever file has that name.
+    """
+    left = f"{os.path.realpath(path)}-wal"
+    if os.path.exists(left) and os.path.getsize(left):  # noqa: PTH110, PTH202 -- False, too, where we may not look
+        raise JobFileUnusable(
+            f"`{path}` is gone, and its last changes are still in `{left}`",
+            hint="put the file back beside it; or, to begin anew, move that away",
+        )
+    folder = Path(side_folder(path)) / "locks"
+    found = folder.iterdir() if os.path.isdir(folder) else ()  # noqa: PTH112 -- as above
+    if any(map(locks.is_held, found)):
+        raise JobFileUnusable(
+            f"`{path}` was removed while workers are at work on it", hint="put it back, or end them first"
+        )
+
+
 def _fill(draft: Path) -> None:
-    connection = connect(draft, mode="rw", busy_s=5)
+    connection = connect(draft, "mode=rw", busy_s=5)
     try:
         connection.executescript(
             f"""
@@ -48,7 +72,7 @@ def _fill(draft: Path) -> None:
             """
         )
     except sqlite3.Error as error:
-        raise JobFileUnusable(f"cannot make `{draft}`: {error}") from None
+        raise translated(error, draft.parent) from error
     finally:
         connection.close()
 
@@ -65,7 +89,7 @@ def _make_folder(path: Path) -> None:
                 place.mkdir(mode=0o700)
                 place.chmod(0o700)
     except OSError as error:
-        raise JobFileUnusable(f"cannot make `{folder}`: {error.strerror}") from None
+        raise of_system(error, f"cannot make `{folder}`", folder) from None
     check_folders(path)
     medium.check(folder)
 
@@ -74,7 +98,7 @@ def _make_empty(draft: Path) -> None:
     try:
         fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise JobFileUnusable(f"cannot make a job file in `{draft.parent}`: {error.strerror}") from None
+        raise of_system(error, f"cannot make a job file in `{draft.parent}`", draft.parent) from None
     os.fchmod(fd, 0o600)  # a strange umask may have taken our own rights
     os.close(fd)
 

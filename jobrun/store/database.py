@@ -14,14 +14,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobrun.bell import Tone, ring
-from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom, UsageError
+from jobrun.errors import JobFileUnusable, JobrunError, UsageError
 from jobrun.locks.gate import Gate
+from jobrun.places import SIDE
 
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
 _set_mask = sys.modules["_signal"].pthread_sigmask  # that of `signal` makes enum members of what it returns
 _CHECKPOINT_MS = 40  # a writer that waits for it is to wait less than 50
-_NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+_ENDS = ("", "-wal", "-shm")  # of the names of the files that SQLite writes
 
 PathLike = str | os.PathLike[str]
 Arguments = Mapping[str, object] | Sequence[object]
@@ -30,13 +31,16 @@ Arguments = Mapping[str, object] | Sequence[object]
 class Database:
     """A connection, its gate and its bell; used by the process that opened it and by no fork of it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: PathLike, side: str, gate: Gate | None) -> None:
-        """Take over a connection that `opening` has checked; without a gate it only reads."""
+    def __init__(
+        self, connection: sqlite3.Connection, path: PathLike, side: str, gate: Gate | JobFileUnusable
+    ) -> None:
+        """Take over a connection that `opening` has checked; instead of a gate, why it only reads."""
         self._connection = connection
         self._path = path
         self._side = side
         self._gate = gate
         self._pid = os.getpid()
+        self._files = _files(side) if isinstance(gate, Gate) else []
         self._depth = 0
         self._tones: set[Tone] = set()
 
@@ -149,8 +153,25 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
-        if self._gate is not None:
+        if isinstance(self._gate, Gate):
             self._gate.close()
+
+    def check_is_writable(self) -> None:
+        """Raise why nothing can be written, if so."""
+        if not isinstance(self._gate, Gate):
+            raise self._gate
+
+    def check_is_in_place(self) -> None:
+        """Raise `JobFileUnusable` if the files that we opened are not those of that name any more.
+
+        SQLite goes on in a file without a name, and in a -wal that nobody else reads: what is committed there
+        is lost, with no error from anybody. One cause is in a program that enqueues: by closing the job
+        file, opened besides, it gives up its locks, and another deletes the -wal that is still in use
+        (sqlite.org/howtocorrupt.html, 2.2).
+        """
+        for name, opened in self._files:
+            if _identity(name) != opened:
+                raise _moved(name)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -159,6 +180,7 @@ class Database:
             self._depth = 1
             try:
                 yield
+                self.check_is_in_place()
                 self.rows("COMMIT")
             except BaseException:
                 self._tones.clear()
@@ -181,8 +203,8 @@ class Database:
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold the gate for the length of a block."""
-        if self._gate is None:
-            raise JobFileUnusable(f"cannot write to `{self._path}`: no permission, or a read-only disk")
+        if not isinstance(self._gate, Gate):
+            raise self._gate
         mask = _set_mask(signal.SIG_BLOCK, _HELD_BACK)
         try:
             self._gate.enter()
@@ -194,31 +216,30 @@ class Database:
             _set_mask(signal.SIG_SETMASK, mask)
 
 
+def _files(side: str) -> list[tuple[str, tuple[int, int] | None]]:
+    """Return the files of an open job file by name, and which they are."""
+    names = [side.removesuffix(SIDE) + end for end in _ENDS]
+    return [(name, _identity(name)) for name in names]
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(name)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _moved(name: str) -> JobFileUnusable:
+    how = "replaced" if os.path.exists(name) else "removed"
+    return JobFileUnusable(
+        f"`{name}` was {how} while it was in use; nothing was changed",
+        hint="put the file back, with the -wal that was beside it",
+    )
+
+
 def translated(error: sqlite3.Error, path: PathLike) -> JobrunError | sqlite3.Error:
     """Return a fault of the file in our words; our own mistakes stay what they are."""
-    name = getattr(error, "sqlite_errorname", "")
-    if name in _NO_ROOM:
-        return NoRoom(
-            f"no room left for `{path}`; nothing was changed", hint="free some disk space, then try again"
-        )
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return Busy(
-            f"`{path}` is busy; nothing was changed", hint="another program holds it locked; try again"
-        )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return JobFileUnusable(
-            f"`{path}` is damaged or no job file; nothing was changed", hint="restore it from a backup"
-        )
-    if name.startswith("SQLITE_READONLY"):
-        return _unwritable(path)
-    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")):
-        return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
-    return error
+    from jobrun.store.faults import fault  # noqa: PLC0415 -- most go well
 
-
-def _unwritable(path: PathLike) -> JobFileUnusable:
-    """Name what may not be written: SQLite makes the files beside a job file with its mode at that time."""
-    files = [f"{path}{end}" for end in ("", "-wal", "-shm")]
-    barred = [file for file in files if os.path.exists(file) and not os.access(file, os.W_OK)]
-    hint = f"chmod u+w {' '.join(barred)}" if barred else None
-    return JobFileUnusable(f"`{(barred or files)[0]}` cannot be written; nothing was changed", hint=hint)
+    return fault(error, path) or error

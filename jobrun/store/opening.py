@@ -11,7 +11,7 @@ from functools import partial
 
 from jobrun import private
 from jobrun.durability import FULL, SYNCHRONOUS, check_durability
-from jobrun.errors import JobFileUnusable, Refused
+from jobrun.errors import JobFileUnusable, NoRoom, Refused
 from jobrun.locks.gate import Gate
 from jobrun.places import side_folder
 from jobrun.store.database import Database, PathLike, translated
@@ -45,18 +45,21 @@ def open_database(path: PathLike, *, busy_s: float, durability: str = FULL) -> D
     """
     check_durability(durability)
     check_file(path)
-    connection = connect(path, mode="rw", busy_s=busy_s)
+    connection = connect(path, "mode=rw", busy_s=busy_s)
     try:
-        version = _prepare(connection, path, synchronous=SYNCHRONOUS[durability])
-        writable = os.access(path, os.W_OK)
-        side = make_side_folders(path) if writable else side_folder(path)
+        version = prepare(connection, path, synchronous=SYNCHRONOUS[durability])
+        gate = _way_to_write(path, patience_s=busy_s / 2)
         if version < VERSION:
-            _bring_up_to_date(connection, path, writable=writable, patience_s=busy_s)
-        gate = _gate(side, patience_s=busy_s / 2) if writable else None
+            _bring_up_to_date(connection, path, writable=isinstance(gate, Gate), patience_s=busy_s)
+    except sqlite3.Error as error:
+        connection.close()
+        from jobrun.store.readonly import open_for_reading  # noqa: PLC0415 -- most go well
+
+        return open_for_reading(path, error)
     except BaseException:
         connection.close()
         raise
-    return Database(connection, path, side, gate)
+    return Database(connection, path, side_folder(path), gate)
 
 
 def check_file(path: PathLike) -> None:
@@ -131,8 +134,14 @@ def make_side_folders(path: PathLike) -> str:
         for folder in (side, *folders):
             private.make_folder(folder, owner)
     except OSError as error:
-        raise JobFileUnusable(f"cannot make `{side}`: {error.strerror}") from None
+        raise _of_system(error, f"cannot make `{side}`", path) from None
     return side
+
+
+def _of_system(error: OSError, what: str, path: PathLike) -> JobFileUnusable:
+    from jobrun.store.faults import of_system  # noqa: PLC0415 -- most go well
+
+    return of_system(error, what, path)
 
 
 def _remove_drafts(path: PathLike, here: os.stat_result) -> os.stat_result:
@@ -148,50 +157,60 @@ def _remove_drafts(path: PathLike, here: os.stat_result) -> os.stat_result:
     return os.lstat(real)
 
 
+def _way_to_write(path: PathLike, *, patience_s: float) -> Gate | JobFileUnusable:
+    """Return the gate, or why nothing can be written though it can be read."""
+    if not os.access(path, os.W_OK):
+        from jobrun.store.faults import barred  # noqa: PLC0415 -- most go well
+
+        return barred(path)
+    try:
+        return _gate(make_side_folders(path), patience_s=patience_s)
+    except NoRoom as error:
+        return error
+
+
 def _gate(side: str, *, patience_s: float) -> Gate:
     try:
         return Gate(os.path.join(side, "gate"), patience_s=patience_s)
     except OSError as error:
         if error.errno == errno.EMFILE:
             raise  # no fault of the file; the door says what to do
-        raise JobFileUnusable(f"cannot open `{side}/gate`: {error.strerror}") from None
+        raise _of_system(error, f"cannot open `{side}/gate`", side) from None
 
 
-def connect(path: PathLike, *, mode: str, busy_s: float) -> sqlite3.Connection:
+def connect(path: PathLike, options: str, *, busy_s: float) -> sqlite3.Connection:
+    """Connect to a file by the words of a URI after `?` (sqlite.org/uri.html)."""
     name = os.path.join("" if os.path.isabs(path) else os.getcwd(), path)
     for character in "%?#":  # in this order: all that means something in the path of a URI
         name = name.replace(character, f"%{ord(character):02X}")
-    uri = f"file:{name}?mode={mode}"
+    uri = f"file:{name}?{options}"
     try:
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, timeout=busy_s, cached_statements=256
         )
     except sqlite3.Error as error:
-        raise JobFileUnusable(f"cannot open `{path}`: {_reason(path, error)}") from None
+        raise translated(error, path) from None
     connection.row_factory = sqlite3.Row
     connection.text_factory = _text
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: PathLike, *, synchronous: str) -> int:
+def prepare(connection: sqlite3.Connection, path: PathLike, *, synchronous: str, mode: str = "wal") -> int:
     """Check that the file is ours, set it up, and return its version."""
-    try:
-        found = connection.execute("PRAGMA application_id").fetchall()[0][0]
-        version = _version(connection)
-        if found != APPLICATION_ID:
-            raise JobFileUnusable(f"`{path}` is not a job file of jobrun; nothing was changed")
-        if version > VERSION:
-            raise JobFileUnusable(
-                f"`{path}` was made by a newer jobrun (schema {version}, this one knows {VERSION})"
-            )
-        connection.executescript(_OPEN_PRAGMAS)
-        mode = connection.execute("PRAGMA journal_mode").fetchall()[0][0]
-        connection.execute(f"PRAGMA synchronous = {synchronous}").fetchall()
-    except sqlite3.Error as error:
-        raise JobFileUnusable(f"cannot open `{path}`: {_reason(path, error)}; nothing was changed") from None
-    if mode != "wal":
+    found = connection.execute("PRAGMA application_id").fetchall()[0][0]
+    version = _version(connection)
+    if found != APPLICATION_ID:
+        raise JobFileUnusable(f"`{path}` is not a job file of jobrun; nothing was changed")
+    if version > VERSION:
         raise JobFileUnusable(
-            f"`{path}` is in journal mode {mode}, not WAL", hint="its file system may not allow WAL"
+            f"`{path}` was made by a newer jobrun (schema {version}, this one knows {VERSION})"
+        )
+    connection.executescript(_OPEN_PRAGMAS)
+    in_force = connection.execute("PRAGMA journal_mode").fetchall()[0][0]
+    connection.execute(f"PRAGMA synchronous = {synchronous}").fetchall()
+    if in_force != mode:
+        raise JobFileUnusable(
+            f"`{path}` is in journal mode {in_force}, not WAL", hint="its file system may not allow WAL"
         )
     return version
 
@@ -217,18 +236,7 @@ def _bring_up_to_date(
     except sqlite3.Error as error:
         raise translated(error, path) from error
     except OSError as error:
-        raise JobFileUnusable(f"cannot bring `{path}` up to date: {error.strerror}") from None
-
-
-def _reason(path: PathLike, error: sqlite3.Error) -> str:
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
-        return "it is not a job file"
-    if not os.access(path, os.R_OK):
-        return "no permission to read it"
-    folder = os.path.dirname(path) or "."
-    if not os.access(folder, os.W_OK):
-        return f"no permission to write in `{folder}`"
-    return str(error)
+        raise _of_system(error, f"cannot bring `{path}` up to date", path) from None
 
 
 def _check_owner(path: PathLike, here: os.stat_result) -> None:

@@ -36,6 +36,8 @@ class Store:
         self.savepoint = database.savepoint  # one of several changes, to be made or not
         self.reading = database.reading
         self.checkpoint = database.checkpoint
+        self.check_is_writable = database.check_is_writable
+        self.check_is_in_place = database.check_is_in_place
         self.intake = Intake(database)
         self.endings = Endings(database)
         self.queue = Queue(database, self.endings)

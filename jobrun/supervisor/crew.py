@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrun import locks, procs
-from jobrun.locks.records import read_record
+from jobrun.locks.records import read_record, reserve
 from jobrun.run.mark import is_kept
 from jobrun.supervisor.kin import Kin
 from jobrun.wire.channel import Channel
@@ -92,6 +92,7 @@ class Crew:
         with contextlib.ExitStack() as undo:
             undo.callback((self._side / "locks" / name).unlink, missing_ok=True)
             undo.callback(os.close, lock)
+            reserve(lock)
             ours, theirs = map(undo.enter_context, _pair())
             puts, takes = map(undo.enter_context, _pair())
             ends = Ends(ours, puts, takes)

@@ -161,7 +161,7 @@ def test_a_wait_at_the_gate_ends(stopped: Path) -> None:
 
 def test_signals_are_heard_again_after_a_gate_that_nobody_may_enter(tmp_path: Path) -> None:
     with open_store(tmp_path / "jobs.db", create=True) as store:
-        assert store._database._gate is not None
+        assert isinstance(store._database._gate, Gate)
         nothing = os.open("/", os.O_PATH)  # flock(2) of it is EBADF
         os.dup2(nothing, store._database._gate._fd)
         os.close(nothing)

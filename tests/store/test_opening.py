@@ -314,7 +314,7 @@ def test_a_file_that_may_only_be_read_says_so_when_written_to(open_folder: Path)
     path.chmod(0o400)
 
     told = as_nobody(lambda: open_store(path).orders.cancel(1, now=NOW))
-    assert told == f"JobFileUnusable: cannot write to `{path}`: no permission, or a read-only disk"
+    assert told == f"JobFileUnusable: no permission to write `{path}`; nothing was changed"
 
 
 def test_files_beside_it_that_stayed_read_only_are_named(open_folder: Path) -> None:
@@ -333,7 +333,8 @@ def test_files_beside_it_that_stayed_read_only_are_named(open_folder: Path) -> N
             raise LookupError(f"{error.message}; {error.hint}") from None
 
     assert as_nobody(act) == (
-        f"LookupError: `{path}-shm` cannot be written; nothing was changed; chmod u+w {path}-shm"
+        f"LookupError: no permission to write `{path}-shm`; nothing was changed; "
+        f"chmod u+w {path}-shm, as its owner"
     )
 
 

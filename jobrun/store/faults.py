@@ -1,0 +1,101 @@
+"""What SQLite or the system found wrong with a job file, in our words; only what goes wrong loads this."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+
+from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+
+PathLike = str | os.PathLike[str]
+
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
+_FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def fault(error: sqlite3.Error, path: PathLike) -> JobrunError | None:
+    """Return what is wrong with the file; None for a mistake of our own."""
+    name = getattr(error, "sqlite_errorname", "")
+    return _of_content(name, error, path) or _of_place(name, error, path)
+
+
+def _of_content(name: str, error: sqlite3.Error, path: PathLike) -> JobrunError | None:
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Busy(
+            f"`{path}` is busy; nothing was changed", hint="another program holds it locked; try again"
+        )
+    if name == "SQLITE_NOTADB":
+        return JobFileUnusable(
+            f"`{path}` is not a job file, or its beginning is damaged; nothing was changed",
+            hint="if it was one, put a backup in its place",
+        )
+    if name.startswith("SQLITE_CORRUPT"):
+        return JobFileUnusable(
+            f"`{path}` is damaged ({error}); nothing was changed",
+            hint=f"put a backup in its place; `sqlite3 {path} .recover` prints what can still be read",
+        )
+    return None
+
+
+def _of_place(name: str, error: sqlite3.Error, path: PathLike) -> JobrunError | None:
+    if name in _FULL:
+        return no_room(path)
+    if name == "SQLITE_IOERR_WRITE":  # a limit on file sizes, or a disk that was made read-only under us
+        return NoRoom(f"{_read_only(path)}; nothing was changed") if is_read_only(path) else no_room(path)
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return barred(path, error)
+    if name.startswith("SQLITE_IOERR"):
+        return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
+    return None
+
+
+def no_room(path: PathLike) -> NoRoom:
+    return NoRoom(
+        f"no room left for `{path}`; nothing was changed", hint="free some disk space, then try again"
+    )
+
+
+def of_system(error: OSError, what: str, path: PathLike) -> JobFileUnusable:
+    """Return the fault of a call of the system that could not do `what`."""
+    if error.errno in _FULL_ERRNO:
+        return no_room(path)
+    return JobFileUnusable(f"{what}: {error.strerror}")
+
+
+def barred(path: PathLike, error: sqlite3.Error | None = None) -> JobFileUnusable:
+    """Name what may not be read or written, and the right that lacks.
+
+    SQLite makes the files beside a job file with its mode at that time.
+    """
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)
+    if not os.access(path, os.R_OK):
+        return _lacks("read", path, "r")
+    if is_read_only(path):
+        return JobFileUnusable(f"{_read_only(path)}; nothing was changed")
+    files = [f"{real}{end}" for end in ("", "-wal", "-shm")]
+    for file in files:
+        if os.path.exists(file) and not os.access(file, os.W_OK):
+            return _lacks("write", path if file == real else file, "w")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return _lacks("make files in", folder, "wx")
+    return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
+
+
+def is_read_only(path: PathLike) -> bool:
+    """Say whether the file system of a path takes no changes."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _read_only(path: PathLike) -> str:
+    return f"`{path}` lies on a file system that is mounted read-only"
+
+
+def _lacks(what: str, path: PathLike, right: str) -> JobFileUnusable:
+    return JobFileUnusable(
+        f"no permission to {what} `{path}`; nothing was changed", hint=f"chmod u+{right} {path}, as its owner"
+    )
