@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import clock, cron, freeze, soak, storm, trees
+from tests.chaos.drills import clock, cron, damage, freeze, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
     "storm": storm.DRILL,
     "cron": cron.DRILL,
-    "soak": soak.DRILL,
+    "damage": damage.DRILL,
     "freeze": freeze.DRILL,
     "clock": clock.DRILL,
     "trees": trees.DRILL,
+    "soak": soak.DRILL,
 }
