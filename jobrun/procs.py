@@ -67,6 +67,11 @@ def children() -> list[int]:
     return _children_of(os.getpid())
 
 
+def is_child(pid: int, parent: int) -> bool:
+    """Say whether a process is there, and which one is its parent."""
+    return pid in _children_of(parent)
+
+
 def descendants(roots: Iterable[int] | None = None) -> dict[int, int]:
     """Return all processes below this one, or some of its children with all that is below them; each with its parent."""
     found: dict[int, int] = {}

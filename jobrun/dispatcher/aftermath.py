@@ -21,6 +21,7 @@ class Aftermath:
         """Say what is wrong, and what becomes of the group."""
         hint = f"; {error.hint}" if error.hint else ""
         log.say(f"{error.message}{hint}; no job is begun any more, and the group leaves")
+        spooled.give_room(spool.parent)
         self._error = error.message
         self._spool = spool
         self._seats = seats

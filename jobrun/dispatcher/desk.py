@@ -107,9 +107,11 @@ class Desk:
         self._is_lost = True
         self._limits.shut_down(hurry=False)
         self._control.send(Drained())  # nobody is hired any more
-        while self._is_open and aftermath.goes_on() and not self._limits.is_overdue():
+        while self._is_open:
             self._hear()
             self._news = aftermath.take(self._news)
+            if not aftermath.goes_on() or self._limits.is_overdue():
+                break
             self._limits.enforce(self._seats)
             self._poll.poll(LOST_S * 1000)
         aftermath.tell_kept()

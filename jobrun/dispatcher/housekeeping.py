@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from jobrun import locks
 from jobrun.dispatcher import verdict
 from jobrun.dispatcher.ends import end_attempts, expire
 from jobrun.dispatcher.recovery import Recovery
@@ -62,6 +61,7 @@ class Housekeeping:
             return
         begin = time.monotonic()
         self._next_at = monotonic + EVERY_S
+        self._store.make_side_folders()  # somebody may have removed them
         self._thin_out(seats)
         self._is_keeper = self._role.try_to_take()
         if not self._is_keeper:
@@ -133,7 +133,7 @@ class Housekeeping:
         busy = {job.worker for job in self._store.endings.running()}  # their locks tell what they began
         for worker in self._store.workers.all():
             lock = self._side / "locks" / worker.name
-            if worker.name in own | busy or locks.is_held(lock):
+            if worker.name in own | busy or self._recovery.lives(worker.name, worker):
                 continue
             if self._store.workers.leave(worker.name):  # else it was given a job after we looked
                 lock.unlink(missing_ok=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from jobrun.dispatcher import spooled
 from jobrun.dispatcher.desk import Desk
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import JobrunError
 from jobrun.log import Log
+from jobrun.paths import side_dir
 from jobrun.store import check_for_workers, open_store
 from jobrun.wire.channel import Channel
 
@@ -24,6 +26,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         return error.exit_code
     if store.created:
         log.say(f"made a job file at {settings.path}")
+    spooled.reserve_room(side_dir(settings.path))
     try:
         with store:
             return Desk(settings, store, control, world, log).run()

@@ -46,6 +46,19 @@ class Recovery:
             return False
         return not locks.is_held(attempt_lock)
 
+    def lives(self, name: str, worker: WorkerRow | None) -> bool:
+        """Say whether a worker holds its lock; if somebody removed that file, whether its process is there.
+
+        A pid that another worker holds a lock with was given anew.
+        """
+        lock = self._locks / name
+        if lock.exists() or worker is None:
+            return locks.is_held(lock)
+        if not procs.is_child(worker.pid, worker.group_pid):
+            return False
+        others = map(read_record, filter(locks.is_held, self._locks.glob("w*")))
+        return worker.pid not in {record.pid for record in others if record is not None}
+
     def was_begun(self, job: Job) -> bool:
         """Say whether the attempt was begun, as far as its worker's lock file tells."""
         record = read_record(self._locks / (job.worker or ""))
@@ -73,7 +86,7 @@ class Recovery:
         """Return what still holds the lock of a dead worker; None while worker or supervisor live."""
         assert job.worker is not None
         lock = self._locks / job.worker
-        if not locks.is_held(lock):
+        if not self.lives(job.worker, worker):
             return set()
         record = read_record(lock)
         if record is None or procs.start_ticks(record.pid) == record.ticks:

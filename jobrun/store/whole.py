@@ -70,6 +70,10 @@ class Store:
 
         return pings.Pings(self._database)
 
+    def make_side_folders(self) -> None:
+        """Make those folders beside the file that are missing."""
+        opening.make_side_folders(self.path)
+
     def close(self) -> None:
         self._database.close()
 

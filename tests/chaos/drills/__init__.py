@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import clock, cron, damage, freeze, soak, storm, trees
+from tests.chaos.drills import clock, cron, damage, freeze, full, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
     "storm": storm.DRILL,
     "cron": cron.DRILL,
+    "full": full.DRILL,
     "damage": damage.DRILL,
     "freeze": freeze.DRILL,
     "clock": clock.DRILL,
