@@ -47,7 +47,6 @@ from jobrun.wire.messages import (
 )
 
 SAFETY_S = 1.0  # the longest sleep, should a ring be lost or the clock be set
-LOST_S = 0.2  # between looks when the job file is lost: a kept end may find room now
 
 
 class Desk:
@@ -110,10 +109,10 @@ class Desk:
         while self._is_open:
             self._hear()
             self._news = aftermath.take(self._news)
+            self._limits.enforce(self._seats)
             if not aftermath.goes_on() or self._limits.is_overdue():
                 break
-            self._limits.enforce(self._seats)
-            self._poll.poll(LOST_S * 1000)
+            self._poll.poll(SAFETY_S * 1000)
         aftermath.tell_kept()
 
     def step(self) -> None:

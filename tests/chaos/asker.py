@@ -27,7 +27,8 @@ def main(paper: str, pause_s: str) -> None:
                     ledger.write(Path(paper), [jobs.enqueue("chaostasks:short")])
                     time.sleep(float(pause_s))
         except JobrunError as error:
-            print(type(error).__name__, error, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{type(error).__name__} {error}\n")
+            sys.stderr.flush()
             time.sleep(float(pause_s))
 
 

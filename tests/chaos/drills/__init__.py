@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import clock, cron, damage, freeze, full, soak, storm, trees
+from tests.chaos.drills import clock, cron, damage, freeze, full, power, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
@@ -10,6 +10,7 @@ DRILLS: dict[str, Drill] = {
     "cron": cron.DRILL,
     "full": full.DRILL,
     "damage": damage.DRILL,
+    "power": power.DRILL,
     "freeze": freeze.DRILL,
     "clock": clock.DRILL,
     "trees": trees.DRILL,
