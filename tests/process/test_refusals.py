@@ -79,8 +79,29 @@ def test_a_group_whose_job_file_is_taken_away_leaves(site: Site, how: str) -> No
         path.unlink()
 
     assert group.wait() == 4
-    assert "was replaced or removed under the workers" in group.log()
+    assert f"`{path}` was {how} while it was in use" in group.log()
     assert site.alive() == []
+
+
+def test_jobs_that_run_when_the_file_is_moved_away_end_and_are_not_run_again(
+    site: Site, tmp_path: Path
+) -> None:
+    stop, away = tmp_path / "stop", tmp_path / "away"
+    jobs = [site.call("until", str(stop)) for _ in range(2)]
+    group = site.start()
+    for job_id in jobs:
+        site.runs(job_id)
+
+    site.path.rename(away)
+    group.says("was removed while it was in use")
+    stop.touch()
+    assert group.wait() == 4
+    assert "2 ends are kept" in group.log()
+
+    away.replace(site.path)
+    site.burst()
+    assert [site.job(job_id).state for job_id in jobs] == [State.SUCCEEDED] * 2
+    assert [site.last(job_id).number for job_id in jobs] == [1, 1]
 
 
 def test_a_job_that_removes_the_job_file_ends_its_group(site: Site) -> None:

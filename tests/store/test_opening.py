@@ -187,7 +187,7 @@ def test_only_the_opening_that_makes_a_file_says_so(path: Path) -> None:
 
 def test_what_eight_processes_make_at_once_is_one_file(path: Path) -> None:
     program = (
-        "import sys, pathlib; from jobrun.store import open_store; from jobrun.model import Kind, NewJob;"
+        "import sys, pathlib; from jobrun.store import open_store; from jobrun.model import JobFilter, Kind, NewJob;"
         "from jobrun.units import from_ms; sys.stdin.read();"
         "store = open_store(pathlib.Path(sys.argv[1]), create=True);"
         "print(store.created, store.intake.add([NewJob(kind=Kind.CALL, task='a:f')], now=from_ms(0))[0].id)"
@@ -410,3 +410,40 @@ def test_a_folder_that_may_not_be_entered_holds_no_job_file(
     answer = as_nobody(lambda: open_store(open_folder / "closed" / inner, create=create))
 
     assert answer.startswith("JobFileUnusable: ")
+
+
+def test_a_folder_that_takes_no_files_lets_a_closed_job_file_be_read(open_folder: Path) -> None:
+    path = open_folder / "jobs.db"
+    with open_store(path, create=True) as store:
+        store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=NOW)
+    os.chown(path, NOBODY, NOBODY)
+    path.chmod(0o400)
+
+    def look() -> None:
+        with open_store(path) as store:
+            assert store.ledger.count(JobFilter()) == 1
+            store.check_is_writable()
+
+    assert as_nobody(look) == f"JobFileUnusable: no permission to write `{path}`; nothing was changed"
+
+
+def test_changes_that_only_the_wal_has_are_not_passed_over(open_folder: Path) -> None:
+    path = open_folder / "jobs.db"
+    with open_store(path, create=True) as store:
+        store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=NOW)
+        wal = Path(f"{path}-wal").read_bytes()
+    Path(f"{path}-wal").write_bytes(wal)
+    for each in (path, Path(f"{path}-wal")):
+        os.chown(each, NOBODY, NOBODY)
+        each.chmod(0o400)
+
+    def look() -> None:
+        try:
+            open_store(path).close()
+        except JobrunError as error:
+            raise LookupError(error.hint) from None
+
+    assert (
+        as_nobody(look)
+        == f"LookupError: copy it together with `{path}-wal` to where you can write, and look there"
+    )
