@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from jobrun.dispatcher import spooled
+from jobrun.dispatcher import ballast, spooled
 from jobrun.dispatcher.books import News
 from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import World
@@ -21,7 +21,7 @@ class Aftermath:
         """Say what is wrong, and what becomes of the group."""
         hint = f"; {error.hint}" if error.hint else ""
         log.say(f"{error.message}{hint}; no job is begun any more, and the group leaves")
-        spooled.give_room(spool.parent)
+        ballast.give(spool.parent)
         self._error = error.message
         self._spool = spool
         self._seats = seats

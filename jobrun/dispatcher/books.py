@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobrun.dispatcher import verdict
+from jobrun.dispatcher.ballast import cut_wal
 from jobrun.dispatcher.ends import Ended as End
 from jobrun.dispatcher.ends import end_attempts, expire, tell_of_begin
 from jobrun.dispatcher.hands import Hands
 from jobrun.dispatcher.pace import Pace
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
-from jobrun.errors import UsageError
+from jobrun.errors import NoRoom, UsageError
 from jobrun.lifecycle import Settlement
 from jobrun.model import TROUBLED, Ending, Job, Output, WorkerRow
 from jobrun.paths import side_dir
@@ -89,15 +90,19 @@ class Books:
     def commit(self, news: News, seats: Mapping[str, Seat], *, claims: bool, is_stopping: bool) -> Told:
         """Write all news and, if `claims`, as many jobs as the workers can take then."""
         told = Told()
-        with self._store.group():
-            for _, hired in news.hired:
-                self._store.workers.join(self._row(hired))
-            if news.ended or news.returned or news.gone:
-                told.lines += self._settle(news, seats, is_stopping=is_stopping)
-            for seat, ask in news.asked:
-                told.answers.append((seat, self._answer(ask)))
-            if claims:
-                told.claimed = self._claim(news, seats)
+        try:
+            with self._store.group():
+                for _, hired in news.hired:
+                    self._store.workers.join(self._row(hired))
+                if news.ended or news.returned or news.gone:
+                    told.lines += self._settle(news, seats, is_stopping=is_stopping)
+                for seat, ask in news.asked:
+                    told.answers.append((seat, self._answer(ask)))
+                if claims:
+                    told.claimed = self._claim(news, seats)
+        except NoRoom:
+            cut_wal(self._store, self._logs.parent)  # for the next try
+            raise
         return told
 
     def _settle(self, news: News, seats: Mapping[str, Seat], *, is_stopping: bool) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from jobrun.dispatcher import verdict
+from jobrun.dispatcher.ballast import cut_wal
 from jobrun.dispatcher.ends import end_attempts, expire
 from jobrun.dispatcher.recovery import Recovery
 from jobrun.dispatcher.retention import Retention
@@ -28,6 +30,7 @@ WAL_LARGEST = 4 * WAL_LIMIT  # it is cut off above this
 WAL_REST_S = 60.0  # after the last write
 WAL_EVERY_S = 0.05  # it is looked at; under load it grows by megabytes meanwhile
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0  # between tries to empty a WAL that somebody reads
+TIGHT_WAIT_S = 2.0  # while the disk has less room than the WAL: those who enqueue wait for it
 STRAY_AGE_S = 86400.0  # a file nobody came for
 AGELESS_S = 3600.0  # after the clock was set nobody can tell what is old; who set it wrong has time to notice
 
@@ -158,19 +161,23 @@ class Housekeeping:
             return
         self._checkpoint_at = monotonic + WAL_EVERY_S
         wal = Path(f"{self._store.path}-wal")
-        is_large = _size(wal) > WAL_LARGEST or (_size(wal) > 0 and abs(_age_s(wal)) > WAL_REST_S)
+        is_tight = _size(wal) > _free(wal.parent)
+        is_large = is_tight or _size(wal) > WAL_LARGEST or (_size(wal) > 0 and abs(_age_s(wal)) > WAL_REST_S)
         limit = WAL_LIMIT if self._is_keeper else 2 * WAL_LIMIT
         if not (is_large and self._is_keeper) and not is_filled(wal, limit):
             return
         if self._empty_wal(keeps_room=not is_large):
             self._checkpoint_wait_s = 0.0
             return
-        self._checkpoint_wait_s = min(max(self._checkpoint_wait_s * 2, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+        longest_s = TIGHT_WAIT_S if is_tight else LONGEST_WAIT_S
+        self._checkpoint_wait_s = min(max(self._checkpoint_wait_s * 2, SHORTEST_WAIT_S), longest_s)
         self._checkpoint_at = monotonic + self._checkpoint_wait_s
 
     def _empty_wal(self, *, keeps_room: bool = False) -> bool:
+        if not keeps_room:
+            return cut_wal(self._store, self._side)
         try:
-            return self._store.checkpoint(keeps_room=keeps_room)
+            return self._store.checkpoint(keeps_room=True)
         except (NoRoom, Busy):
             return False  # nothing that was settled is lost by that, and nothing must wait for it
 
@@ -180,6 +187,11 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def _age_s(path: Path) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobrun.dispatcher import spooled
+from jobrun.dispatcher import ballast
 from jobrun.dispatcher.desk import Desk
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import JobrunError
@@ -26,7 +26,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         return error.exit_code
     if store.created:
         log.say(f"made a job file at {settings.path}")
-    spooled.reserve_room(side_dir(settings.path))
+    ballast.reserve(side_dir(settings.path))
     try:
         with store:
             return Desk(settings, store, control, world, log).run()

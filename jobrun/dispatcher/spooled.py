@@ -5,33 +5,13 @@ A file named by the token of its attempt holds the message that told of the end.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
 from jobrun.wire.messages import Ended
 from jobrun.wire.packing import pack, unpack
 
-BALLAST = "ballast"
-_ROOM = 256 * 1024  # bytes; the end of a job without output takes a block of 4,096
-
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def reserve_room(side: Path) -> None:
-    """Hold some room on the disk for the ends of what runs when a group has to leave while that is full."""
-    with contextlib.suppress(OSError):  # it is full now
-        fd = os.open(side / BALLAST, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(fd, 0, _ROOM)
-        finally:
-            os.close(fd)
-
-
-def give_room(side: Path) -> None:
-    """Let the room that was held be used."""
-    with contextlib.suppress(OSError):
-        (side / BALLAST).unlink()
 
 
 def keep(spool: Path, ended: Ended) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobrun import locks, procs
-from jobrun.dispatcher import spooled
+from jobrun.dispatcher import ballast, spooled
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.model import NO_OUTPUT, Ending, Kind, NewJob, Outcome, State, WorkerRow
 from jobrun.paths import side_dir
@@ -87,9 +87,9 @@ def test_a_group_that_is_told_to_end_on_a_full_disk_ends_and_keeps_how_its_jobs_
     scene: Scene, busy: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker, order, _ = busy({"drain_s": 0.0, "grace_s": 0.0})
-    ballast = side_dir(scene.path) / spooled.BALLAST
-    spooled.reserve_room(side_dir(scene.path))
-    assert ballast.stat().st_blocks * 512 >= 256 * 1024
+    held = side_dir(scene.path) / ballast.BALLAST
+    ballast.reserve(side_dir(scene.path))
+    assert held.stat().st_blocks * 512 >= 1024 * 1024
 
     def full(*_: object, **__: object) -> None:
         raise NoRoom("no room left")
@@ -103,8 +103,27 @@ def test_a_group_that_is_told_to_end_on_a_full_disk_ends_and_keeps_how_its_jobs_
 
     assert scene.desk.run() == 4
     assert spooled.read(side_dir(scene.path) / "spool", order.token) is not None
-    assert not ballast.exists()
+    assert not held.exists()
     _let_go(scene)
+
+
+def test_on_a_full_disk_the_wal_is_cut_off(scene: Scene, busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, order, job_id = busy()
+    wal = Path(f"{scene.path}-wal")
+    assert wal.stat().st_size > 0
+
+    def full(*_: object, **__: object) -> None:
+        raise NoRoom("no room left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store.endings, "settle_all", full)
+        worker.finish(order)
+        scene.step()
+    assert wal.stat().st_size == 0
+    assert (side_dir(scene.path) / ballast.BALLAST).exists()
+
+    scene.step(after_s=2.0)
+    assert scene.state(job_id) is State.SUCCEEDED
 
 
 def test_a_running_job_whose_lock_file_was_removed_is_not_begun_again_while_its_worker_is_there(

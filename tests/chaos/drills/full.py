@@ -160,7 +160,11 @@ def _goes_on(scene: Scene) -> None:
     free = time.monotonic()
     done = _succeeded(scene)
     went_on = _wait(lambda: _succeeded(scene) > done, RECOVERS_S + _SLOW_S)
-    scene.trial.expect(went_on, f"nothing finished {time.monotonic() - free:.1f} s after there was room")
+    disk, wal = os.statvfs(scene.path.parent), Path(f"{scene.path}-wal").stat().st_size
+    left = f"{disk.f_bavail * disk.f_frsize} bytes are free, the WAL has {wal}"
+    scene.trial.expect(
+        went_on, f"nothing finished {time.monotonic() - free:.1f} s after there was room; {left}"
+    )
     scene.trial.count("went on in 5 s", went_on and time.monotonic() - free <= RECOVERS_S)
 
 
