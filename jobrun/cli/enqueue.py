@@ -92,7 +92,7 @@ def _add_batch(request: Request, path: Path, caller: Caller) -> int:
             try:
                 added += store.intake.add(jobs[start : start + batch.CHUNK], now=caller.now)
             except JobrunError as error:
-                queued = f"only the first {len(added)} of" if added else "none of the"
+                queued = f"only the first {len(added)} of" if added else "none of"
                 end = f"{queued} {len(jobs)} jobs {'are' if added else 'was'} queued"
                 error.message = f"{error.message.removesuffix(UNCHANGED)}: {end}"
                 raise
