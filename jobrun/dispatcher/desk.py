@@ -81,16 +81,14 @@ class Desk:
 
     def run(self) -> int:
         """Serve until the supervisor hangs up or is gone, or the job file is lost; return an exit code."""
-        try:
-            with contextlib.suppress(EOFError):  # nobody is there to be told: in a moment we are killed, too
+        # When nobody is there to be told, we are killed in a moment, too.
+        with contextlib.closing(self._bell), contextlib.suppress(EOFError):
+            try:
                 self._serve()
-            self._housekeeping.close()
-        except (JobFileUnusable, Busy) as error:
-            with contextlib.suppress(EOFError):
+            except (JobFileUnusable, Busy) as error:
                 self._see_out(error)
-            return error.exit_code
-        finally:
-            self._bell.close()
+                return error.exit_code
+        self._housekeeping.close()
         return 0
 
     def _serve(self) -> None:

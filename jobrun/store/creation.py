@@ -59,7 +59,7 @@ def _check_place(path: Path) -> None:
 
 
 def _fill(draft: Path) -> None:
-    connection = connect(draft, "mode=rw", busy_s=5)
+    connection = connect(draft, mode="rw", busy_s=5)
     try:
         connection.executescript(
             f"""

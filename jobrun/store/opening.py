@@ -45,7 +45,7 @@ def open_database(path: PathLike, *, busy_s: float, durability: str = FULL) -> D
     """
     check_durability(durability)
     check_file(path)
-    connection = connect(path, "mode=rw", busy_s=busy_s)
+    connection = connect(path, mode="rw", busy_s=busy_s)
     try:
         version = prepare(connection, path, synchronous=SYNCHRONOUS[durability])
         gate = _way_to_write(path, patience_s=busy_s / 2)
@@ -178,12 +178,12 @@ def _gate(side: str, *, patience_s: float) -> Gate:
         raise _of_system(error, f"cannot open `{side}/gate`", side) from None
 
 
-def connect(path: PathLike, options: str, *, busy_s: float) -> sqlite3.Connection:
-    """Connect to a file by the words of a URI after `?` (sqlite.org/uri.html)."""
+def connect(path: PathLike, *, mode: str, busy_s: float) -> sqlite3.Connection:
+    """Connect to a file; `mode` is that of a URI, with what may stand behind it (sqlite.org/uri.html)."""
     name = os.path.join("" if os.path.isabs(path) else os.getcwd(), path)
     for character in "%?#":  # in this order: all that means something in the path of a URI
         name = name.replace(character, f"%{ord(character):02X}")
-    uri = f"file:{name}?{options}"
+    uri = f"file:{name}?mode={mode}"
     try:
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, timeout=busy_s, cached_statements=256

@@ -14,8 +14,8 @@ from jobrun.store.opening import connect, prepare
 from jobrun.store.schema import VERSION
 
 # Each with the journal mode that SQLite then answers.
-_WITHOUT_SHM = "mode=ro&readonly_shm=1", "wal"  # SQLite then keeps the index of the WAL in memory
-_WITHOUT_WAL = "mode=ro&immutable=1", "delete"  # SQLite then takes no lock, and looks for no WAL
+_WITHOUT_SHM = "ro&readonly_shm=1", "wal"  # SQLite then keeps the index of the WAL in memory
+_WITHOUT_WAL = "ro&immutable=1", "delete"  # SQLite then takes no lock, and looks for no WAL
 _HERE_S = 1.0
 
 
@@ -31,10 +31,10 @@ def open_for_reading(path: PathLike, error: sqlite3.Error) -> Database:
     way = _WITHOUT_SHM if isinstance(why, NoRoom) else _WITHOUT_WAL
     if way is _WITHOUT_WAL:
         _check_is_whole(path, error, why)
-    options, mode = way
-    connection = connect(path, options, busy_s=_HERE_S)
+    mode, journal_mode = way
+    connection = connect(path, mode=mode, busy_s=_HERE_S)
     try:
-        version = prepare(connection, path, synchronous=SYNCHRONOUS[FULL], mode=mode)
+        version = prepare(connection, path, synchronous=SYNCHRONOUS[FULL], mode=journal_mode)
     except sqlite3.Error:
         version = None
     except BaseException:
