@@ -32,10 +32,10 @@ def end_attempts(store: Store, ends: Iterable[Ended], world: World) -> list[Sett
         orders = store.endings.to_cancel()
         settlings = [_settling(end, orders, now, world.spread()) for end in ends]
         done = store.endings.settle_all(settlings, now=now)
-        for job, ending, becomes, _ in settlings:
-            if job.token in done and becomes.state.is_final and (job.entry or job.terms.ping):
+        for (job, ending, becomes, _), is_ended in zip(settlings, done, strict=True):
+            if is_ended and becomes.state.is_final and (job.entry or job.terms.ping):
                 _tell(store, End(job=job, ending=ending, becomes=becomes, at=now))
-    return [each.becomes if each.job.token in done else None for each in settlings]
+    return [each.becomes if is_ended else None for each, is_ended in zip(settlings, done, strict=True)]
 
 
 def _settling(end: Ended, orders: Orders, now: datetime, spread: float) -> Settling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -47,31 +47,35 @@ class Endings:
         self, job: Job, ending: Ending, becomes: Settlement, *, now: datetime, pid: int | None
     ) -> bool:
         """End one running attempt, as `settle_all` does."""
-        return bool(self.settle_all([Settling(job, ending, becomes, pid)], now=now))
+        [is_ended] = self.settle_all([Settling(job, ending, becomes, pid)], now=now)
+        return is_ended
 
-    def settle_all(self, ends: Sequence[Settling], *, now: datetime) -> set[str | None]:
-        """End running attempts and move their jobs on; return the tokens of those that were ended here.
+    def settle_all(self, ends: Sequence[Settling], *, now: datetime) -> list[bool]:
+        """End running attempts and move their jobs on; say of each whether it was ended here.
 
         An attempt that is not the running one of its job any more is left as it is. One that was taken
         back before it began is undone: it leaves no row, and the next one has its number.
         """
         waits_again = () if all(each.becomes.state.is_final for each in ends) else (Tone.WORK,)
+        done: set[int] = set()
         with self._db.write(Tone.DONE, *waits_again):
-            ended = self._end([each for each in ends if each.ending.has_begun], now)
-            undone = self._undo([each for each in ends if not each.ending.has_begun], now)
-            return {each.job.token for each in [*ended, *undone]}
+            for some in _once_a_job(ends):
+                done |= self._end([each for each in some if each[1].ending.has_begun], now)
+                done |= self._undo([each for each in some if not each[1].ending.has_begun], now)
+        return [place in done for place in range(len(ends))]
 
-    def _end(self, ends: Sequence[Settling], now: datetime) -> list[Settling]:
-        rows = run_for_all(self._db, _MOVE, [_moved(each, now) for each in ends])
-        moved = {(job_id, attempt) for job_id, attempt in rows}
-        done = [each for each in ends if (each.job.id, each.job.attempt) in moved]
-        run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done])
-        return done
+    def _end(self, ends: Sequence[_Placed], now: datetime) -> set[int]:
+        """End attempts, and return the places of those that were ended."""
+        rows = run_for_all(self._db, _MOVE, [_moved(each, now) for _, each in ends])
+        moved = {job_id for (job_id,) in rows}
+        done = {place: each for place, each in ends if each.job.id in moved}
+        run_for_all(self._db, _RECORD, [_recorded(each, now) for each in done.values()])
+        return set(done)
 
-    def _undo(self, ends: Sequence[Settling], now: datetime) -> list[Settling]:
-        rows = run_for_all(self._db, _UNDO, [_undone(each, now) for each in ends])
+    def _undo(self, ends: Sequence[_Placed], now: datetime) -> set[int]:
+        rows = run_for_all(self._db, _UNDO, [_undone(each, now) for _, each in ends])
         undone = {job_id for (job_id,) in rows}
-        return [each for each in ends if each.job.id in undone]
+        return {place for place, each in ends if each.job.id in undone}
 
 
 class Settling(NamedTuple):
@@ -81,6 +85,19 @@ class Settling(NamedTuple):
     ending: Ending
     becomes: Settlement
     pid: int | None
+
+
+_Placed = tuple[int, Settling]
+
+
+def _once_a_job(ends: Sequence[Settling]) -> Iterator[list[_Placed]]:
+    """Yield ends with their places, no two of one job together: a statement tells which job it ended, not by which."""
+    left = list(enumerate(ends))
+    while left:
+        taken: dict[int, _Placed] = {}
+        again = [each for each in left if taken.setdefault(each[1].job.id, each) is not each]
+        yield list(taken.values())
+        left = again
 
 
 def _moved(each: Settling, now: datetime) -> tuple[Any, ...]:
@@ -153,7 +170,7 @@ _MOVE = """
        AND jobs.state = 'running'
        AND jobs.attempt = ended.attempt
        AND jobs.token = ended.token
-    RETURNING jobs.id, jobs.attempt
+    RETURNING jobs.id
 """
 _UNDO = """
     WITH undone (id, token, state, finished_at, reason) AS (%s)

@@ -349,9 +349,25 @@ def test_an_ending_that_comes_too_late_is_told_from_that_of_the_attempt_after_it
     ends = [Settling(each, ending, settle(each, ending, THIRD, 0.5), None) for each in (late, job)]
     ended_here = store.endings.settle_all(ends, now=THIRD)
 
-    assert ended_here == {job.token}
+    assert ended_here == [False, True]
     outcomes = [attempt.ending.outcome for attempt in store.ledger.attempts(job.id)]
     assert outcomes == [Outcome.INTERRUPTED, Outcome.OK]
+
+
+def test_an_attempt_whose_number_was_given_again_is_told_from_the_one_that_has_it_now(store: Store) -> None:
+    add(store)
+    [first] = claim(store)
+    finish(store, first, Outcome.INTERRUPTED, has_begun=False)
+    [second] = claim(store)
+    ending = Ending(outcome=Outcome.OK)
+    ends = [
+        Settling(each, ending, settle(each, ending, THIRD, 0.5), None) for each in (first, second, second)
+    ]
+
+    assert store.endings.settle_all(ends, now=THIRD) == [False, True, False]
+
+    [attempt] = store.ledger.attempts(second.id)
+    assert attempt.token == second.token
 
 
 def test_a_claim_that_nobody_began_is_undone_unless_another_has_followed(store: Store) -> None:
@@ -363,7 +379,7 @@ def test_a_claim_that_nobody_began_is_undone_unless_another_has_followed(store: 
         for each in (replace(first, token="that of another"), second)
     ]
 
-    assert store.endings.settle_all(ends, now=SECOND) == {second.token}
+    assert store.endings.settle_all(ends, now=SECOND) == [False, True]
 
     assert got(store, first.id) == first
     undone = got(store, second.id)

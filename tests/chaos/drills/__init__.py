@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import clock, cron, damage, freeze, full, power, soak, storm, trees
+from tests.chaos.drills import clock, cron, damage, freeze, full, model, power, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
@@ -14,5 +14,6 @@ DRILLS: dict[str, Drill] = {
     "freeze": freeze.DRILL,
     "clock": clock.DRILL,
     "trees": trees.DRILL,
+    "model": model.DRILL,
     "soak": soak.DRILL,
 }
