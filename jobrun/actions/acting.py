@@ -48,7 +48,8 @@ def retry(store: Store, ids: Sequence[int], *, now: datetime) -> Changed:
 
     One whose key another job has taken meanwhile is refused. Raises `NoSuchJob` before anything is changed.
     """
-    return _retry(store, [get(store, job_id) for job_id in dict.fromkeys(ids)], now=now)
+    with store.group():
+        return _retry(store, [get(store, job_id) for job_id in dict.fromkeys(ids)], now=now)
 
 
 def cancel(store: Store, ids: Sequence[int], *, now: datetime) -> Changed:
@@ -56,8 +57,11 @@ def cancel(store: Store, ids: Sequence[int], *, now: datetime) -> Changed:
 
     Raises `NoSuchJob` before anything is changed.
     """
-    jobs = [get(store, job_id) for job_id in dict.fromkeys(ids)]
-    after = {job.id: store.orders.cancel(job.id, now=now) or job for job in jobs if not job.state.is_final}
+    with store.group():
+        jobs = [get(store, job_id) for job_id in dict.fromkeys(ids)]
+        after = {
+            job.id: store.orders.cancel(job.id, now=now) or job for job in jobs if not job.state.is_final
+        }
     done = tuple(job.id for job in after.values() if job.state in {State.CANCELLED, State.RUNNING})
     refused = tuple(refusal(after.get(job.id, job)) for job in jobs if job.id not in done)
     return Changed(count=len(done), ids=done, refused=refused)
@@ -71,11 +75,13 @@ def refusal(job: Job) -> Refusal:
 def retry_all(store: Store, which: JobFilter, *, now: datetime, tell: Callable[[int], None]) -> Changed:
     """Queue all jobs again that match, in batches; `tell` hears the size of each."""
     count, refused = 0, list[Refusal]()
-    for batch in _batches(store, which):
-        changed = _retry(store, batch, now=now)
+    for ids in _batches(store, which):
+        with store.group():
+            still = replace(which, ids=ids)  # one may have been retried and cancelled since it was looked up
+            changed = _retry(store, store.ledger.select(still, limit=BATCH, newest_first=False), now=now)
         count += changed.count
         refused += changed.refused
-        tell(len(batch))
+        tell(len(ids))
     return Changed(count=count, refused=tuple(refused))
 
 
@@ -127,24 +133,23 @@ class _Wal:
         self._every = self._left = EMPTIED_AFTER if is_empty else 2 * self._every
 
 
-def _batches(store: Store, which: JobFilter) -> Iterator[list[Job]]:
+def _batches(store: Store, which: JobFilter) -> Iterator[tuple[int, ...]]:
     last = 0
-    while jobs := store.ledger.select(which, limit=BATCH, newest_first=False, after_id=last):
-        last = jobs[-1].id
-        yield jobs
+    while ids := store.ledger.ids(which, limit=BATCH, newest_first=False, after_id=last):
+        last = ids[-1]
+        yield tuple(ids)
 
 
 def _retry(store: Store, jobs: Sequence[Job], *, now: datetime) -> Changed:
-    """Queue jobs again in one commit; those with a key one by one, for another may have taken it."""
+    """Queue jobs again, in the commit that looked at them; those with a key one by one, for another may have it."""
     done, refused = list[int](), list[Refusal]()
-    with store.group():
-        done += store.orders.retry([job.id for job in jobs if job.key is None], now=now)
-        for job in jobs:
-            if job.key is not None:
-                try:
-                    done += store.orders.retry([job.id], now=now)
-                except NotDone as error:
-                    refused.append(Refusal(job=job, why=error.message))
+    done += store.orders.retry([job.id for job in jobs if job.key is None], now=now)
+    for job in jobs:
+        if job.key is not None:
+            try:
+                done += store.orders.retry([job.id], now=now)
+            except NotDone as error:
+                refused.append(Refusal(job=job, why=error.message))
     known = {*done, *(each.job.id for each in refused)}
     refused += [refusal(job) for job in jobs if job.id not in known]
     return Changed(count=len(done), ids=tuple(sorted(done)), refused=tuple(refused))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import clock, cron, damage, freeze, full, model, power, soak, storm, trees
+from tests.chaos.drills import clock, cron, damage, freeze, full, model, power, races, soak, storm, trees
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
@@ -15,5 +15,6 @@ DRILLS: dict[str, Drill] = {
     "clock": clock.DRILL,
     "trees": trees.DRILL,
     "model": model.DRILL,
+    "races": races.DRILL,
     "soak": soak.DRILL,
 }
