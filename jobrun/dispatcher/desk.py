@@ -204,6 +204,7 @@ class Desk:
         except Unreadable as error:
             self._log.say(str(error))
             self._greet(seat)  # it sends again what it has
+            self._hear_seat(seat)  # if it is dead, it does not: what came behind counts
 
     def _greet(self, seat: Seat) -> None:
         """Ask a worker what it does, when no order is on its way: what it does not name then has been lost."""
@@ -295,6 +296,6 @@ class Desk:
         waits = [SAFETY_S, *(at - monotonic for at in self._limits.due(self._seats))]
         if pause_s > 0 or self._news:
             waits.append(pause_s)
-        elif (due_at := self._books.outlook.due_at) is not None and self._wants_jobs():
-            waits.append((due_at - self._world.now()).total_seconds())
+        elif (next_at := self._books.outlook.next_at) is not None and self._wants_jobs():
+            waits.append((next_at - self._world.now()).total_seconds())
         return max(min(waits), 0.0)

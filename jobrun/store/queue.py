@@ -38,6 +38,12 @@ class Outlook(NamedTuple):
     expires_at: datetime | None
     is_ready: bool
 
+    @property
+    def next_at(self) -> datetime | None:
+        """Return when a look may let a job begin: it falls due, or what stands before a ready one is too late."""
+        expires_at = self.expires_at if self.is_ready else None
+        return min((at for at in (self.due_at, expires_at) if at is not None), default=None)
+
     def has_work(self, now: datetime) -> bool:
         """Say whether a job could be claimed now."""
         return self.is_ready or (self.due_at is not None and self.due_at <= now)

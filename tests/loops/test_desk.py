@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from jobrun.model import Ending, JobFilter, Kind, NewJob, Outcome, State, Surrou
 from jobrun.paths import side_dir
 from jobrun.procs import start_ticks
 from jobrun.store import open_store
-from jobrun.wire.channel import pair
+from jobrun.store.queue import PROMOTED_AT_ONCE
+from jobrun.wire.channel import LARGEST_PACKET, pair
 from jobrun.wire.messages import (
     Answer,
     Ask,
@@ -937,3 +939,34 @@ def test_an_ending_of_a_job_that_is_not_ours_is_answered_and_changes_nothing(
 
     assert worker.heard() == [Settled(tokens=["nobody's"])]
     assert scene.state(job_id) is State.RUNNING
+
+
+def test_the_last_words_of_a_worker_are_heard_to_their_end(busy: Busy, scene: Scene) -> None:
+    worker, order, job_id = busy()
+    for lost in ("one", "another"):
+        worker.finish(replace(order, token=lost), result="x" * LARGEST_PACKET)
+    for file in (side_dir(scene.path) / "spool").iterdir():
+        file.unlink()
+    worker.finish(order)
+
+    scene.bury(worker, begun=[order.token])
+    scene.step()
+
+    assert scene.state(job_id) is State.SUCCEEDED
+
+
+def test_a_job_does_not_wait_behind_many_that_are_too_late(scene: Scene) -> None:
+    scene.open()
+    worker = scene.hire()
+    late = NewJob(kind=Kind.CALL, task="app:late", priority=1, expires_at=scene.now() + timedelta(seconds=1))
+    scene.store.intake.add([late] * 2 * PROMOTED_AT_ONCE, now=scene.now())
+    job_id = scene.add()
+    scene.clock_s += 10
+
+    waited_s = []
+    while scene.state(job_id) is State.READY:
+        scene.step()
+        waited_s.append(scene.desk._timeout_s())
+
+    assert sum(waited_s[:-1]) == 0
+    assert [run.job_id for run in worker.orders()] == [job_id]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
 from tests.chaos.trial import Drill, Trial
+from tests.races import protocol
 from tests.races.scenarios import PAIRS, TRIPLES, melee
 from tests.races.scene import Arrange, one_run, serial
-from tests.races.stage import every, points
+from tests.races.stage import Move, every, points
 
 CASES = [*PAIRS, *TRIPLES]
-AT_ONCE = 50  # drawn schedules between looks at the clock
+CHANGE = 0.25  # how likely a move is another than the plain one
 
 
 def _run(trial: Trial) -> None:
     with points():
         _all_of(trial, CASES[trial.seed % len(CASES)])
         while not (trial.faults or trial.is_over):
-            for _ in range(AT_ONCE):
-                _one_of_many(trial)
+            _one_of_many(trial)
+            _one_story(trial)
 
 
 def _all_of(trial: Trial, arrange: Arrange) -> None:
@@ -46,6 +48,22 @@ def _one_of_many(trial: Trial) -> None:
     trial.count("kills", sum(move.startswith("kill") for move in played.moves))
     for fault in faults:
         trial.fault(f"{fault}, after {played}")
+
+
+def _one_story(trial: Trial) -> None:
+    """Let a dispatcher and workers run two jobs, cut each other short, die and be replaced."""
+    dice = Random(trial.dice.getrandbits(64))
+
+    def choose(moves: Sequence[Move]) -> Move:
+        return dice.choice(moves) if dice.random() < CHANGE else moves[0]
+
+    with protocol.points():
+        story = protocol.tell(choose, dispatchers=dice.randrange(3), workers=dice.randrange(3), switches=8)
+    trial.count("stories")
+    trial.count("moves", len(story.moves))
+    trial.count("kills", story.kills)
+    for fault in story.faults:
+        trial.fault(f"{fault}, after {story}")
 
 
 DRILL = Drill(
