@@ -116,6 +116,7 @@ class Group:
     reader: sqlite3.Connection
     began: list[str] = field(default_factory=list)  # tokens, as each attempt begins
     workers: dict[str, Employed] = field(default_factory=dict)
+    hired: int = 0
     generation: int = 0
     clock_s: float = 0.0
     boss: Channel | None = None
@@ -134,7 +135,8 @@ class Group:
         self._tell_of_dead()
 
     def hire(self) -> None:
-        name = f"w{len(self.workers) + 1}"
+        self.hired += 1
+        name = f"w{self.hired}"  # a name is used once
         lock = locks.take(side_dir(self.path) / "locks" / name)
         assert lock is not None
         end, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

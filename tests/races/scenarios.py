@@ -142,8 +142,8 @@ def retention_retry_cancel(scene: Scene) -> Mapping[str, Act]:
     scene.add()
     _cancel(scene.store)
 
-    def forget(store: Store) -> object:
-        return Retention(store, 10.0).do_round(now=NOW + LATER, monotonic=100.0)
+    def forget(store: Store) -> None:
+        Retention(store, 10.0).do_round(now=NOW + LATER, monotonic=100.0)
 
     return {"forget": forget, "retry": _retry, "cancel": _cancel}
 
@@ -151,8 +151,8 @@ def retention_retry_cancel(scene: Scene) -> Mapping[str, Act]:
 def expire_claim(scene: Scene) -> Mapping[str, Act]:
     scene.add(expires_at=NOW + timedelta(seconds=1))
 
-    def late(store: Store) -> object:
-        return expire(store, now=NOW + LATER)
+    def late(store: Store) -> None:
+        expire(store, now=NOW + LATER)
 
     return {"expire": late, "claim": take("w1"), "cancel": _cancel}
 
@@ -280,8 +280,8 @@ def _run(worker: str) -> Act:
     """Claim a job and end it."""
 
     def act(store: Store) -> object:
-        [job] = claim(store, worker, now=NOW, new_token=lambda: f"of {worker}") or [None]
-        return job and finish(job)(store)
+        claimed = claim(store, worker, now=NOW, new_token=lambda: f"of {worker}")
+        return [finish(job)(store) for job in claimed]
 
     return act
 

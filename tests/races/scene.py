@@ -86,7 +86,7 @@ def finish(job: Job, outcome: Outcome = Outcome.OK) -> Act:
     return act
 
 
-def keep(store: Store) -> object:
+def keep(store: Store) -> None:
     """Go once round as the housekeeper."""
     with open(os.devnull, "wb") as nowhere:
         keeping = Housekeeping(store, Log("keeper", nowhere.fileno()), WORLD, keep_s=None)

@@ -21,8 +21,9 @@ def with_points() -> Iterator[None]:
         yield
 
 
-def first_fault(**how: int) -> Story | None:
-    return next((story for story in every(partial(tell, **how)) if story.faults), None)
+def first_fault(*, dispatchers: int, workers: int = 0, switches: int = 1) -> Story | None:
+    run = partial(tell, dispatchers=dispatchers, workers=workers, switches=switches)
+    return next((story for story in every(run) if story.faults), None)
 
 
 @pytest.mark.parametrize(
