@@ -75,9 +75,9 @@ class Hand(Worker):
             self._handle(self._next())
 
     def _next(self) -> Message:
-        while not (self._mail.inbox or self._poll.poll(0)):
-            point(REST)
         point("look")
+        while not (self._mail.inbox or self._poll.poll(0)):  # what was there may have been taken back
+            point(REST)
         return super()._next()
 
     def _note_begin(self, token: str, began: float) -> None:
