@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import socket
 from array import array
@@ -17,9 +18,20 @@ from jobrun.wire.packing import pack, unpack
 
 LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
 _SPOOLED = b"file:"
+_NAME = re.compile(rb"[0-9a-f]{32}")  # of a file in the spool
 _NOBODY = {errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
 _IS_GONE = "the other process is gone"
 _GONE = {errno.EPIPE, errno.ECONNRESET, *_NOBODY}
+# What `unpack` raises for bytes that `pack` did not make; it looks no closer, for it runs twice a job.
+_NO_MESSAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 _MOST_DESCRIPTORS = 3  # with one message
 _ROOM = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)  # socket.recv_fds of Python 3.11 forgets its flags
 # Plain numbers: enum members would be combined anew for each message.
@@ -29,7 +41,10 @@ _CUT = int(socket.MSG_TRUNC)
 
 
 class Unreadable(Exception):
-    """A message came whose file cannot be read; the sender still has it, and sends it when greeted."""
+    """A message came whose file cannot be read, which its sender still has and sends when greeted; or what is none.
+
+    A task can write whatever it likes to the descriptors of its worker.
+    """
 
 
 class Channel:
@@ -83,7 +98,7 @@ class Channel:
     def receive(self) -> Message | None:
         """Return the next message, or None if none is there.
 
-        Raises EOFError when none will come, and `Unreadable` for one whose file cannot be read.
+        Raises EOFError when none will come, and `Unreadable` for one that cannot be read.
         """
         try:
             packet, ancillary, flags, _ = self._socket.recvmsg(LARGEST_PACKET, _ROOM, _RECEIVE)
@@ -97,12 +112,13 @@ class Channel:
             packet, ancillary, flags = b"", [], 0
         for _, _, data in ancillary:
             self._descriptors += array("i", data)
-        assert not flags & _CUT, "no packet is larger than the largest"
         if not packet:
             raise EOFError(_IS_GONE)
+        if flags & _CUT:
+            raise Unreadable("what came is no message: it is larger than the largest")
         if packet.startswith(_SPOOLED):
             packet = self._from_file(packet)
-        return unpack(packet)
+        return _understood(packet)
 
     def take_descriptor(self) -> int:
         """Return the next of the descriptors that came with the message just received."""
@@ -111,12 +127,12 @@ class Channel:
     def take_unsent(self) -> Message | None:
         """Return the next message that there was no room for, which will not be sent; None if all were.
 
-        Raises `Unreadable` for one whose file cannot be read.
+        Raises `Unreadable` for one that cannot be read.
         """
         if not self._outbox:
             return None
         packet = self._outbox.popleft()
-        return unpack(self._from_file(packet) if packet.startswith(_SPOOLED) else packet)
+        return _understood(self._from_file(packet) if packet.startswith(_SPOOLED) else packet)
 
     def hang_up(self) -> None:
         """Say that nothing more will come, and go on listening."""
@@ -141,7 +157,10 @@ class Channel:
 
     def _from_file(self, packet: bytes) -> bytes:
         # Read once and removed: the sender still has what it sent until it hears that it is settled.
-        path = self._spool / packet.removeprefix(_SPOOLED).decode()
+        name = packet.removeprefix(_SPOOLED)
+        if _NAME.fullmatch(name) is None:  # elsewhere nothing is read, nor removed
+            raise Unreadable(f"what came is no message: `{name[:80]!r}` names no file of the spool")
+        path = self._spool / name.decode()
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -153,6 +172,13 @@ class Channel:
 def _end(error: OSError) -> Exception:
     """Return what is raised for an error of sending: to nobody is the same as hearing that nobody is there."""
     return EOFError(_IS_GONE) if error.errno in _GONE else error
+
+
+def _understood(packet: bytes) -> Message:
+    try:
+        return unpack(packet)
+    except _NO_MESSAGE as error:
+        raise Unreadable(f"what came is no message: {type(error).__name__}, `{packet[:80]!r}`") from None
 
 
 def pair(spool: Path) -> tuple[Channel, Channel]:

@@ -312,3 +312,43 @@ def test_a_message_whose_file_is_gone_is_told_apart_from_an_end(ends: Ends, tmp_
     with pytest.raises(Unreadable):
         right.receive()
     assert right.receive() == Settled(tokens=["next"])
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        *(
+            b"junk",
+            b"\xff",
+            b"[]",
+            b"5",
+            b'["Nobody", []]',
+            b'["Ended", {}]',
+            b'["Ended", ["t", 5]]',
+            b"[" * 9999,
+        ),
+        *(
+            b'["Run", []]',
+            b'["Answer", [1, [[1, "gone", 5, true]]]]',
+            b'["Answer", [1, [[1, "ready", 1e300, true]]]]',
+        ),
+        *(b"file:", b"file:\0", b"file:\xff", b"file:../kept", b"x" * (LARGEST_PACKET + 1)),
+    ],
+    ids=lambda packet: repr(packet[:40]),
+)
+def test_what_a_task_writes_to_a_channel_is_told_apart_from_a_message(packet: bytes, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_bytes(pack(Leave()))
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        channel = Channel(ours, spool)
+        theirs.send(packet)
+        theirs.send(pack(Leave()))
+
+        with pytest.raises(Unreadable):
+            channel.receive()
+        assert channel.receive() == Leave()
+        channel.close()
+    assert kept.exists()
