@@ -13,6 +13,7 @@ from jobrun.units import format_size
 MAX_PAYLOAD = 1 << 20  # bytes of JSON
 MAX_DEPTH = 100
 MAX_DIGITS = 100
+MAX_SHOWN = 80  # characters of a key in an error
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
@@ -76,9 +77,9 @@ def _decoder(what: str) -> json.JSONDecoder:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(found)
         if len(made) < len(found):
-            keys = [key for key, _ in found]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise UsageError(f"{what}: duplicate key `{twice}`")
+            seen: set[str] = set()
+            twice = next(key for key, _ in found if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise UsageError(f"{what}: duplicate key `{twice[:MAX_SHOWN]}`")
         return made
 
     return json.JSONDecoder(
