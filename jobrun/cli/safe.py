@@ -13,7 +13,9 @@ _FOREIGN = (
     "\xad\u061c\u180e"  # soft hyphen, Arabic letter mark, Mongolian vowel separator
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line ends, overrides, isolates
     "\ud800-\udfff"  # lone surrogates, which no encoding takes
-    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # byte order mark, annotations, tags
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # joiners and fillers that nobody sees
+    "\ufeff\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # byte order mark, annotations, formats
+    "\U00013430-\U0001343f\U000e0000-\U000e0fff"  # the same of hieroglyphs; tags, selectors of variants
 )
 _UNSAFE_IN_A_LINE = re.compile(f"[\x00-\x1f{_FOREIGN}]")
 _UNSAFE_IN_TEXT = re.compile(f"[\x00-\x08\x0b-\x1f{_FOREIGN}]")

@@ -57,6 +57,8 @@ def test_a_line_has_no_control_character_at_all(char: str) -> None:
         ("\u200f", "\\u200f"),
         ("\u061c", "\\u061c"),
         ("\u2028", "\\u2028"),
+        ("\u3164", "\\u3164"),  # a letter without ink
+        ("\U000e0101", "\\U000e0101"),  # text may hide in a row of these
         ("\u2029", "\\u2029"),
         ("\u200b", "\\u200b"),
         ("\u200d", "\\u200d"),
