@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from jobrun import locks
 from jobrun.errors import JobFileUnusable, NoRoom, NotDone
-from jobrun.store.database import translated
+from jobrun.store.database import FAULTS, translated
 from jobrun.store.opening import connect
 
 DRAFT = ".copy-"  # and 8 hex digits, after the name of the copy
@@ -88,7 +87,7 @@ def _fill(source: Path, draft: Path, tell: Callable[[int, int], None]) -> None:
             reader.execute("BEGIN")
             reader.execute("PRAGMA user_version").fetchall()
             reader.backup(writer, pages=_PAGES, progress=lambda _, left, pages: tell(pages - left, pages))
-        except sqlite3.Error as error:
+        except FAULTS as error:
             told = translated(error, source)
             raise (
                 NoRoom(f"no room left for `{draft.parent}`") if isinstance(told, NoRoom) else told
@@ -100,7 +99,7 @@ def _check(source: Path, draft: Path) -> None:
     with closing(connect(draft, mode="ro&immutable=1", busy_s=0)) as reader:
         try:
             said = reader.execute("PRAGMA quick_check(1)").fetchall()[0][0]
-        except sqlite3.Error as error:
+        except FAULTS as error:
             said = str(error)
     if said != "ok":
         raise JobFileUnusable(f"`{source}` is damaged ({said}); no copy was kept")

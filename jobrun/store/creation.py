@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from pathlib import Path
 
 from jobrun import locks
 from jobrun.errors import JobFileUnusable
 from jobrun.places import side_folder
 from jobrun.store import medium
-from jobrun.store.database import translated
+from jobrun.store.database import FAULTS, translated
 from jobrun.store.faults import of_system
 from jobrun.store.opening import DRAFT, check_folders, connect
 from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
@@ -71,7 +70,7 @@ def _fill(draft: Path) -> None:
             PRAGMA journal_mode = WAL;
             """
         )
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise translated(error, draft.parent) from error
     finally:
         connection.close()

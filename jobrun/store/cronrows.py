@@ -6,9 +6,10 @@ import sqlite3
 from datetime import datetime
 
 from jobrun.cron.words import EntryRow, Ping, TableRow, Tick, TickState
-from jobrun.store.rows import instant, instant_or_none
+from jobrun.store.rows import instant, instant_or_none, legible
 
 
+@legible
 def entry_of(row: sqlite3.Row) -> EntryRow:
     """Return what a row knows of an entry."""
     return EntryRow(
@@ -31,6 +32,7 @@ def entry_of(row: sqlite3.Row) -> EntryRow:
     )
 
 
+@legible
 def tick_of(row: sqlite3.Row) -> Tick:
     """Return the tick that a row stands for."""
     moved_from = row["moved_from"]
@@ -48,6 +50,7 @@ def tick_of(row: sqlite3.Row) -> Tick:
     )
 
 
+@legible
 def table_of(row: sqlite3.Row) -> TableRow:
     """Return what a row tells of the scheduler of a table."""
     return TableRow(
@@ -55,6 +58,7 @@ def table_of(row: sqlite3.Row) -> TableRow:
     )
 
 
+@legible
 def ping_of(row: sqlite3.Row) -> Ping:
     """Return the message that a row stands for."""
     return Ping(

@@ -24,6 +24,10 @@ _set_mask = sys.modules["_signal"].pthread_sigmask  # that of `signal` makes enu
 _CHECKPOINT_MS = 40  # a writer that waits for it is to wait less than 50
 _ENDS = ("", "-wal", "-shm")  # of the names of the files that SQLite writes
 
+# SQLite cites what it finds, and Python takes that for UTF-8; texts of rows are read by a reader of ours.
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+Fault = sqlite3.Error | UnicodeDecodeError
+
 PathLike = str | os.PathLike[str]
 Arguments = Mapping[str, object] | Sequence[object]
 
@@ -49,7 +53,7 @@ class Database:
         assert os.getpid() == self._pid, "a connection must not cross a fork"
         try:
             return self._connection.execute(sql, arguments).fetchall()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error, self._path) from error
 
     def row(self, sql: str, arguments: Arguments = ()) -> sqlite3.Row | None:
@@ -61,7 +65,7 @@ class Database:
         assert self._depth, "a change belongs into a write transaction"
         try:
             return self._connection.execute(sql, arguments).rowcount
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error, self._path) from error
 
     def change_many(self, sql: str, arguments: Sequence[Arguments]) -> None:
@@ -69,7 +73,7 @@ class Database:
         assert self._depth, "a change belongs into a write transaction"
         try:
             self._connection.executemany(sql, arguments)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error, self._path) from error
 
     def insert(self, sql: str, arguments: Arguments) -> int:
@@ -77,7 +81,7 @@ class Database:
         assert self._depth, "a change belongs into a write transaction"
         try:
             row_id = self._connection.execute(sql, arguments).lastrowid
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error, self._path) from error
         assert row_id is not None
         return row_id
@@ -87,7 +91,7 @@ class Database:
         assert self._depth, "a change belongs into a write transaction"
         try:
             self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error, self._path) from error
         [(row_id,)] = self.rows("SELECT last_insert_rowid()")
         return int(row_id)
@@ -238,7 +242,7 @@ def _moved(name: str) -> JobFileUnusable:
     )
 
 
-def translated(error: sqlite3.Error, path: PathLike) -> JobrunError | sqlite3.Error:
+def translated(error: Fault, path: PathLike) -> JobrunError | Fault:
     """Return a fault of the file in our words; our own mistakes stay what they are."""
     from jobrun.store.faults import fault  # noqa: PLC0415 -- most go well
 

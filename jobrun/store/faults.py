@@ -10,17 +10,20 @@ from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
 
 PathLike = str | os.PathLike[str]
 
+_NOT_THERE = ("no such table", "no such column", "no such index")  # all that we name is in a sound file
 _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
 _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def fault(error: sqlite3.Error, path: PathLike) -> JobrunError | None:
+def fault(error: sqlite3.Error | UnicodeDecodeError, path: PathLike) -> JobrunError | None:
     """Return what is wrong with the file; None for a mistake of our own."""
     name = getattr(error, "sqlite_errorname", "")
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NOT_THERE):
+        name = "SQLITE_CORRUPT"
     return _of_content(name, error, path) or _of_place(name, error, path)
 
 
-def _of_content(name: str, error: sqlite3.Error, path: PathLike) -> JobrunError | None:
+def _of_content(name: str, error: Exception, path: PathLike) -> JobrunError | None:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Busy(
             f"`{path}` is busy; nothing was changed", hint="another program holds it locked; try again"
@@ -38,7 +41,7 @@ def _of_content(name: str, error: sqlite3.Error, path: PathLike) -> JobrunError 
     return None
 
 
-def _of_place(name: str, error: sqlite3.Error, path: PathLike) -> JobrunError | None:
+def _of_place(name: str, error: Exception, path: PathLike) -> JobrunError | None:
     if name in _FULL:
         return no_room(path)
     if name == "SQLITE_IOERR_WRITE":  # a limit on file sizes, or a disk that was made read-only under us
@@ -63,7 +66,7 @@ def of_system(error: OSError, what: str, path: PathLike) -> JobFileUnusable:
     return JobFileUnusable(f"{what}: {error.strerror}")
 
 
-def barred(path: PathLike, error: sqlite3.Error | None = None) -> JobFileUnusable:
+def barred(path: PathLike, error: Exception | None = None) -> JobFileUnusable:
     """Name what may not be read or written, and the right that lacks.
 
     SQLite makes the files beside a job file with its mode at that time.

@@ -14,7 +14,7 @@ from jobrun.durability import FULL, SYNCHRONOUS, check_durability
 from jobrun.errors import JobFileUnusable, NoRoom, Refused
 from jobrun.locks.gate import Gate
 from jobrun.places import side_folder
-from jobrun.store.database import Database, PathLike, translated
+from jobrun.store.database import FAULTS, Database, PathLike, translated
 from jobrun.store.schema import APPLICATION_ID, VERSION
 from jobrun.ways import weak_step
 
@@ -51,7 +51,7 @@ def open_database(path: PathLike, *, busy_s: float, durability: str = FULL) -> D
         gate = _way_to_write(path, patience_s=busy_s / 2)
         if version < VERSION:
             _bring_up_to_date(connection, path, writable=isinstance(gate, Gate), patience_s=busy_s)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         connection.close()
         from jobrun.store.readonly import open_for_reading  # noqa: PLC0415 -- most go well
 
@@ -203,7 +203,8 @@ def prepare(connection: sqlite3.Connection, path: PathLike, *, synchronous: str,
         raise JobFileUnusable(f"`{path}` is not a job file of jobrun; nothing was changed")
     if version > VERSION:
         raise JobFileUnusable(
-            f"`{path}` was made by a newer jobrun (schema {version}, this one knows {VERSION})"
+            f"`{path}` was made by a newer jobrun (schema {version}, this one knows {VERSION}); nothing was changed",
+            hint="use the jobrun that made it, or a newer one",
         )
     connection.executescript(_OPEN_PRAGMAS)
     in_force = connection.execute("PRAGMA journal_mode").fetchall()[0][0]
@@ -233,7 +234,7 @@ def _bring_up_to_date(
 
     try:
         migrate(connection, Path(path), patience_s=patience_s)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise translated(error, path) from error
     except OSError as error:
         raise _of_system(error, f"cannot bring `{path}` up to date", path) from None

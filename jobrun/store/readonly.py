@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 
 from jobrun.durability import FULL, SYNCHRONOUS
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.places import side_folder
-from jobrun.store.database import Database, PathLike
+from jobrun.store.database import FAULTS, Database, Fault, PathLike
 from jobrun.store.faults import fault
 from jobrun.store.opening import connect, prepare
 from jobrun.store.schema import VERSION
@@ -19,7 +18,7 @@ _WITHOUT_WAL = "ro&immutable=1", "delete"  # SQLite then takes no lock, and look
 _HERE_S = 1.0
 
 
-def open_for_reading(path: PathLike, error: sqlite3.Error) -> Database:
+def open_for_reading(path: PathLike, error: Fault) -> Database:
     """Open a file that `error` kept from being opened as ever; writing to it raises what that was.
 
     SQLite makes a -shm even for those who only read, so that a full or read-only disk keeps them out.
@@ -35,7 +34,7 @@ def open_for_reading(path: PathLike, error: sqlite3.Error) -> Database:
     connection = connect(path, mode=mode, busy_s=_HERE_S)
     try:
         version = prepare(connection, path, synchronous=SYNCHRONOUS[FULL], mode=journal_mode)
-    except sqlite3.Error:
+    except FAULTS:
         version = None
     except BaseException:
         connection.close()
@@ -46,7 +45,7 @@ def open_for_reading(path: PathLike, error: sqlite3.Error) -> Database:
     return Database(connection, path, side_folder(path), why)
 
 
-def _check_is_whole(path: PathLike, error: sqlite3.Error, why: JobFileUnusable) -> None:
+def _check_is_whole(path: PathLike, error: Fault, why: JobFileUnusable) -> None:
     """Raise unless all is in the file itself: nobody has it open, and no WAL is left beside it."""
     if getattr(error, "sqlite_errorname", "") != "SQLITE_CANTOPEN" or not os.access(path, os.R_OK):
         raise why

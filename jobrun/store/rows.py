@@ -7,9 +7,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
+from jobrun.errors import JobFileUnusable
 from jobrun.model import (
     COMMON_TERMS,
     Attempt,
@@ -28,6 +29,8 @@ from jobrun.model import (
 from jobrun.requests import MAX_BACKOFF_S
 from jobrun.units import from_ms
 
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 Shape = TypeVar("Shape", list[Any], dict[str, Any], str)
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -50,10 +53,27 @@ JOB_WITH_LAST_ATTEMPT = f"""
 JOB_WITHOUT_LAST_ATTEMPT = f"{_OF_JOB}, NULL, NULL, NULL, NULL, NULL, NULL"
 
 
-class Unreadable(Exception):
+class Unreadable(JobFileUnusable):
     """A row that somebody else wrote, or that was damaged: it stands for no job that could run."""
 
 
+def legible(read: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Let what reads a row raise `Unreadable` for values that no row of ours has, as after a flipped bit."""
+
+    @wraps(read)
+    def careful(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        try:
+            return read(*args, **kwargs)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise Unreadable(
+                f"the job file is damaged: `{error}` in a row of it is none of ours",
+                hint="put a backup in its place",
+            ) from error
+
+    return careful
+
+
+@legible
 def job_of(row: Sequence[Any], *, exactly: bool = False) -> Job:
     """Return the job that a row of `JOB_WITH_LAST_ATTEMPT` stands for.
 
@@ -114,6 +134,7 @@ def job_of(row: Sequence[Any], *, exactly: bool = False) -> Job:
     )
 
 
+@legible
 def attempt_of(row: sqlite3.Row, *, result: str | None = None) -> Attempt:
     """Return the ended attempt that a row stands for."""
     ending = Ending(
@@ -140,6 +161,7 @@ def attempt_of(row: sqlite3.Row, *, result: str | None = None) -> Attempt:
     )
 
 
+@legible
 def worker_of(row: sqlite3.Row) -> WorkerRow:
     """Return the worker that a row stands for."""
     return WorkerRow(
@@ -153,6 +175,7 @@ def worker_of(row: sqlite3.Row) -> WorkerRow:
     )
 
 
+@legible
 def variables_of(row: sqlite3.Row) -> dict[str, str]:
     """Return the environment that a row stands for."""
     return {name: str(value) for name, value in _parsed(row["variables"], dict, "variables").items()}
