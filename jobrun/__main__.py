@@ -15,12 +15,16 @@ import signal
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ^C while modules load ends us without a traceback
-    from jobrun.cli.door import run  # noqa: PLC0415 -- see above
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # ^C while modules load ends us without a traceback
+    from jobrun.cli.door import INTERRUPTED, run  # noqa: PLC0415 -- see above
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = sys.argv[1:]
-    code = run(words)
+    try:
+        signal.signal(signal.SIGINT, before)  # which raises, or ignores it as our parent wants of us
+        code = run(words)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on there is nothing to tidy up
+    except KeyboardInterrupt:  # where the door does not listen any more, or not yet
+        code = INTERRUPTED
     if code == 0 and "enqueue" in words[:3]:
         os._exit(code)  # all is written and closed; to take the interpreter down would only take time
     sys.exit(code)

@@ -25,7 +25,8 @@ def default_file(environ: Mapping[str, str], *, is_root: bool) -> str:
         return os.path.join(state, "jobrun/jobrun.db")
     home = environ.get("HOME", "")
     if not home.startswith("/"):
-        raise UsageError("`HOME` is not set, so there is no default job file", hint="name one with --db PATH")
+        what = f"not an absolute path: `{home}`" if home else "not set"
+        raise UsageError(f"`HOME` is {what}, so there is no default job file", hint="name one with --db PATH")
     return os.path.join(home, ".local/state/jobrun/jobrun.db")
 
 

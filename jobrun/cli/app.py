@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,23 @@ def run(argv: list[str], db: Path | None) -> int:
     _refuse_unknown_verb(argv)
     if argv[:1] == ["cron"]:
         argv = ["cron", *_with_verb_of_cron(argv[1:])]
-    group: Any = typer.main.get_command(app)
-    group.commands = {verb: group.commands[verb] for verb in _ORDER}  # typer lists groups first
+    group = _group()
     try:
         with group.make_context("jobrun", list(argv), obj=db) as ctx:
+            _refuse_twice(group, ctx, argv)
             return int(group.invoke(ctx) or 0)
     except typer.Exit as leave:
         return leave.exit_code
     except _Misuse as misuse:
         raise _usage_error(misuse, argv) from None
+
+
+@cache
+def _group() -> Any:
+    """Return all verbs as typer makes them, which takes it most of a short command."""
+    group: Any = typer.main.get_command(app)
+    group.commands = {verb: group.commands[verb] for verb in _ORDER}  # typer lists groups first
+    return group
 
 
 @app.callback(
@@ -228,6 +237,20 @@ def _refuse_unknown_verb(argv: Sequence[str]) -> None:
         raise UsageError(
             f"unknown command `{argv[0]}`", hint=meant(argv[0], _ORDER, f"one of {', '.join(_ORDER)}")
         )
+
+
+def _refuse_twice(group: Any, ctx: Any, argv: Sequence[str]) -> None:
+    """Refuse an option that is given twice and takes one value: typer would take the last, unasked."""
+    command, words = group, list(argv)
+    while hasattr(command, "commands"):
+        if not words or words[0].startswith("-"):
+            return
+        _, command, words = command.resolve_command(ctx, words)
+    own = command.context_class(command, parent=ctx)
+    _, _, given = command.make_parser(own).parse_args(list(words))
+    for each in given:
+        if each.param_type_name == "option" and not (each.multiple or each.is_flag) and given.count(each) > 1:
+            raise UsageError(f"{max(each.opts, key=len)} is given twice")
 
 
 def _with_verb_of_cron(words: Sequence[str]) -> Sequence[str]:

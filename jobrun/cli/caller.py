@@ -10,7 +10,9 @@ from datetime import UTC, datetime, tzinfo
 from functools import cache
 
 from jobrun.cli import around
+from jobrun.cli.answers import remark
 from jobrun.cli.asking import Caller
+from jobrun.cli.safe import safe_line
 from jobrun.errors import UsageError
 from jobrun.model import Surroundings
 from jobrun.payload import MAX_PAYLOAD
@@ -29,6 +31,16 @@ def zone() -> tzinfo:
     return local_zone(os.environ.get("TZ"))
 
 
+@cache
+def zone_to_show() -> tzinfo:
+    """Return the zone in which instants are shown: that of the caller, or UTC if it is none, which is said once."""
+    try:
+        return zone()
+    except UsageError as error:
+        remark(safe_line(f"{error.message}; times are shown in UTC"))
+        return UTC
+
+
 def zone_of(name: str) -> tzinfo:
     """Return the zone of a name, or that of the caller if it is not known here."""
     from jobrun.zone import named_zone  # noqa: PLC0415 -- as above
@@ -36,7 +48,7 @@ def zone_of(name: str) -> tzinfo:
     try:
         return named_zone(name)
     except UsageError:
-        return zone()
+        return zone_to_show()
 
 
 @cache

@@ -43,12 +43,12 @@ def host(user: str | None) -> Host:
 def tell(result: Imported) -> None:
     """Say what was left out, and whether both run at the same times."""
     for refusal in result.refused:
-        render.remark(f"{refusal.where}: not carried over: {refusal.reason}\n    {refusal.text.strip()}")
+        render.remark(f"{refusal.where}: not carried over: {refusal.reason}", f"    {refusal.text.strip()}")
     if not result.blocks and not result.refused:
         render.remark("no line of it is a job")
     comparison = result.comparison
     for difference in comparison.different:
-        render.remark("\n".join(_told(difference)))
+        render.remark(*_told(difference))
     for name, reason in comparison.not_compared.items():
         render.remark(f"{name}: run times not compared: {reason}")
     if comparison.same and not comparison.different:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jobrun.cli.answers import answer_with, echo_due_now, echo_held, remark, remark_held, uninterrupted
 from jobrun.cli.asking import Caller
-from jobrun.cli.caller import here, zone
+from jobrun.cli.caller import here, zone_to_show
 from jobrun.cli.plain import MAX_SHOWN
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
@@ -128,7 +128,7 @@ def _echo(job: NewJob, added: Added, caller: Caller) -> str:
 
 def _instant(job: NewJob) -> str:
     assert job.run_at is not None
-    return f"{job.run_at.astimezone(zone()):%Y-%m-%d %H:%M:%S %Z}"
+    return f"{job.run_at.astimezone(zone_to_show()):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _call(job: NewJob) -> str:

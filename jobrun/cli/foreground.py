@@ -51,7 +51,7 @@ def run_here(path: Path, entry: Entry, *, import_paths: tuple[str, ...]) -> int:
                 return waiting.exit_code([_followed(store, job_id, signals, group)])
             except NotDone:
                 log.seek(0)
-                render.remark(log.read().decode(errors="backslashreplace").rstrip())
+                render.remark(*log.read().decode(errors="backslashreplace").rstrip().split("\n"))
                 raise
 
 
@@ -72,7 +72,7 @@ def _followed(store: Store, job_id: int, signals: Signals, group: int) -> Job:
         if came := len(signals.take()):
             asked += came
             if asked > 1:
-                render.remark(f"\n[job {job_id} goes on without us; `jobrun why {job_id}` tells of it]")
+                render.remark("", f"[job {job_id} goes on without us; `jobrun why {job_id}` tells of it]")
                 raise KeyboardInterrupt
             store.orders.cancel(job_id, now=utc_now())
         is_over = is_over or os.waitpid(group, os.WNOHANG)[0] == group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+from jobrun.cli.caller import zone_to_show
 from jobrun.units import format_duration
 
 
@@ -21,9 +22,9 @@ def distance(then: datetime, now: datetime) -> str:
     return f"in {format_duration(seconds)}" if seconds > 0 else f"{format_duration(-seconds)} ago"
 
 
-def local(then: datetime) -> str:
-    """Return an instant in the zone of the person who looks, to the second, with its offset."""
-    return then.astimezone().isoformat(sep=" ", timespec="seconds")
+def local(then: datetime, *, timespec: str = "seconds") -> str:
+    """Return an instant in the zone of the person who looks, to the second unless told otherwise, with its offset."""
+    return then.astimezone(zone_to_show()).isoformat(sep=" ", timespec=timespec)
 
 
 def wall(at: datetime, zone: tzinfo, *, exact: bool = False) -> str:

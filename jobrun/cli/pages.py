@@ -10,7 +10,7 @@ from typing import Any
 
 from jobrun.actions.looking import Inspection, Overview
 from jobrun.cli import cronpages, render, tables
-from jobrun.cli.human import both, distance
+from jobrun.cli.human import both, distance, local
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
 from jobrun.cron.monitor import host_of
@@ -167,7 +167,7 @@ def _attempt(attempt: Attempt) -> None:
         used.append(f"peak memory {format_size(ending.peak_rss)}")
     render.block(", ".join(used))
     by = f" (pid {attempt.pid})" if attempt.pid else ""
-    render.block(f"started {attempt.started_at.astimezone().isoformat(sep=' ', timespec='milliseconds')}")
+    render.block(f"started {local(attempt.started_at, timespec='milliseconds')}")
     render.block(f"by worker {safe_line(attempt.worker)}{by}")
     render.block(_code(ending.exit_code, ending.signal))
     if ending.note:

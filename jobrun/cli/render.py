@@ -104,9 +104,9 @@ def words(told: Sequence[str], *, indent: str = "  ") -> None:
     line(text)
 
 
-def remark(text: str) -> None:
-    """Tell the person something on stderr that is not data."""
-    sys.stderr.write(f"{safe_text(text)}\n")
+def remark(*lines: str) -> None:
+    """Tell the person something on stderr that is not data; no line becomes two by what it names."""
+    sys.stderr.write("".join(f"{safe_line(each)}\n" for each in lines))
 
 
 def ask(question: str) -> bool:

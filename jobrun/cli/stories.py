@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from jobrun.actions.why import EntryStory, JobStory
 from jobrun.cli import tables
 from jobrun.cli.caller import zone_of
-from jobrun.cli.human import both, distance, wall
+from jobrun.cli.human import both, distance, local, wall
 from jobrun.cron.words import Neighbours, Tick, TickState
 from jobrun.model import TROUBLED, Job, State
 from jobrun.units import format_duration, plural
@@ -127,8 +127,7 @@ def _origin(story: JobStory) -> list[str]:
         return [f"A person triggered entry `{job.entry}`."]
     moved = f" (moved from {tick.moved_from:%H:%M})" if tick and tick.moved_from else ""
     late = f", {tick.reason}" if tick and tick.reason else ""
-    here = job.scheduled_for.astimezone()
-    at = here.isoformat(" ", "seconds" if here.second else "minutes")
+    at = local(job.scheduled_for, timespec="seconds" if job.scheduled_for.second else "minutes")
     return [
         f"It is the run of entry `{job.entry}` for {at}{moved}{late}; `jobrun why {job.entry}` tells more."
     ]
