@@ -164,10 +164,10 @@ def main() -> int:
     return 1 if total.others else 0
 
 
-def compare(seed: str) -> Tally:
+def compare(seed: str, count: int = CHUNK) -> Tally:
     """Compare one chunk of random cases."""
     chance, tally = random.Random(seed), Tally()
-    for _ in range(CHUNK):
+    for _ in range(count):
         expression, zone = random_expression(chance), ZoneInfo(chance.choice(ZONES))
         after = random_start(chance, zone)
         began = time.process_time()

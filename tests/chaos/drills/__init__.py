@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.chaos.drills import clock, cron, damage, freeze, full, model, power, races, soak, storm, trees
+from tests.chaos.drills import (
+    clock,
+    cron,
+    damage,
+    freeze,
+    full,
+    fuzz,
+    model,
+    power,
+    races,
+    soak,
+    storm,
+    trees,
+)
 from tests.chaos.trial import Drill
 
 DRILLS: dict[str, Drill] = {
@@ -16,5 +29,6 @@ DRILLS: dict[str, Drill] = {
     "trees": trees.DRILL,
     "model": model.DRILL,
     "races": races.DRILL,
+    "fuzz": fuzz.DRILL,
     "soak": soak.DRILL,
 }
