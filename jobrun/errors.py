@@ -6,7 +6,8 @@
      |    |-- UsageError      2   words, values or a table that make no sense
      |    |-- NoSuchJob       3
      |    |-- JobFileUnusable 4
- |    |    `-- NoRoom         the disk is full: wait, and try again
+ |    |    |-- NoRoom         the disk is full: wait, and try again
+     |    |    `-- DiskFault      an I/O error: open the file anew, and try again
      |    |-- Refused         5   for safety
      |    |-- Busy           75   try again
      |    `-- WaitRanOut    124
@@ -63,6 +64,10 @@ class JobFileUnusable(JobrunError):
 
 class NoRoom(JobFileUnusable):
     """The disk is full or the file-size limit is reached; nothing was changed."""
+
+
+class DiskFault(JobFileUnusable):
+    """The disk, or the kernel on its behalf, answered with an error; nothing was changed."""
 
 
 class Refused(JobrunError):

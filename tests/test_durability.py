@@ -16,7 +16,7 @@ from jobrun.errors import Refused, UsageError
 from jobrun.scheduler import loop
 from jobrun.store import Store, open_store
 from jobrun.supervisor.clock import scheduler_of
-from jobrun.supervisor.roles import Roles
+from jobrun.supervisor.roles import Before, Roles
 from jobrun.supervisor.settings import Settings
 from jobrun.wire.channel import pair
 
@@ -84,7 +84,9 @@ def test_dispatcher_and_scheduler_commit_as_their_group_was_told(
     table.chmod(0o600)
     ours, theirs = pair(path.parent)
 
-    Roles(Settings(path=path, workers=1, durability=durability), (), (0, 0)).dispatcher(ours, 1)
+    Roles(
+        Settings(path=path, workers=1, durability=durability), (), Before(cores=(0, 0), descriptors=1024)
+    ).dispatcher(ours, 1)
     scheduler_of(table, path, durability=durability)(ours, 1)
 
     assert asked == [durability, durability]

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable
 
 from jobrun import __version__
-from jobrun.errors import UNCHANGED, JobFileUnusable, JobrunError, NotDone, UsageError
+from jobrun.errors import UNCHANGED, JobrunError, NotDone, UsageError
+from jobrun.trouble import around_us  # here, for later there may be no descriptor to load it with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,16 +146,27 @@ def _prepare_streams(*, is_closed: bool) -> None:
 
 def _tell(error: JobrunError, *, as_json: bool) -> int:
     """Say what is wrong in one line, with details and at most one hint, and return the exit code."""
-    from jobrun.cli.safe import safe_line  # noqa: PLC0415 -- most commands go well
-
     hint = () if error.hint is None else (f"hint: {error.hint}",)
-    told = "\n".join(map(safe_line, (f"jobrun: {error.message}", *error.details, *hint)))
+    told = "\n".join(map(_safe, (f"jobrun: {error.message}", *error.details, *hint)))
     _whatever_happens(lambda: sys.stderr.write(f"{told}\n"))
     if as_json:
-        from jobrun.cli.jsonout import dump, error_object  # noqa: PLC0415 -- as above
-
-        _whatever_happens(lambda: sys.stdout.write(dump(error_object(error)) + "\n"))
+        _whatever_happens(lambda: _write_as_json(error))
     return _quietly(error.exit_code)
+
+
+def _write_as_json(error: JobrunError) -> None:
+    from jobrun.cli.jsonout import dump, error_object  # noqa: PLC0415 -- for programs only
+
+    sys.stdout.write(dump(error_object(error)) + "\n")
+
+
+def _safe(line: str) -> str:
+    """Return a line harmless for a terminal, also where nothing can be loaded any more."""
+    try:
+        from jobrun.cli.safe import safe_line  # noqa: PLC0415 -- most commands go well
+    except (OSError, ImportError, MemoryError):
+        return ascii(line)[1:-1]  # a codec would have to be loaded
+    return safe_line(line)
 
 
 def _flush() -> None:
@@ -168,18 +180,13 @@ def _flush() -> None:
 
 def _fault_around_us(error: Exception) -> JobrunError | None:
     """Return what only the system around us can mend, and which may come up anywhere; None for a bug."""
-    if not isinstance(error, OSError):
-        return None
-    if error.errno in {errno.EMFILE, errno.ENFILE}:
-        return JobFileUnusable("too few file descriptors", hint="raise `ulimit -n`")
-    if error.filename is not None:
-        return None
-    if error.errno in NO_ROOM:
-        return NotDone(f"cannot write output: {error.strerror}")
-    if error.errno == errno.ENOENT:  # of getcwd
-        hint = "change to one that does"
-        return UsageError("the working directory does not exist any more", hint=hint)
-    return None
+    if isinstance(error, OSError) and error.filename is None:
+        if error.errno in NO_ROOM:
+            return NotDone(f"cannot write output: {error.strerror}")
+        if error.errno == errno.ENOENT:  # of getcwd
+            hint = "change to one that does"
+            return UsageError("the working directory does not exist any more", hint=hint)
+    return around_us(error)
 
 
 def _bug(error: Exception) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from jobrun.dispatcher import ballast, spooled
+from jobrun.dispatcher import ballast
 from jobrun.dispatcher.books import News
 from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import World
 from jobrun.errors import JobrunError
 from jobrun.log import Log
+from jobrun.wire import shelf
 from jobrun.wire.messages import Answer, Settled
 
 
@@ -45,14 +46,14 @@ class Aftermath:
         for token, (seat, ended) in news.ended.items():
             try:
                 if token in seat.jobs:
-                    spooled.keep(self._spool, replace(ended, pid=ended.pid or seat.pid))
+                    shelf.put(self._spool, replace(ended, pid=ended.pid or seat.pid))
                     self._kept += 1
             except OSError as fault:
                 self._fault = fault
                 left.ended[token] = seat, ended
                 continue
             seat.drop([token], now=self._world.now(), monotonic=self._world.monotonic())
-            self._seats.send(seat, Settled(tokens=[token]))
+            self._seats.send(seat, Settled(tokens=[token], is_shelved=True))
         for token, seat in news.returned.items():  # never begun, as its worker's lock file will tell
             seat.drop([token], now=self._world.now(), monotonic=self._world.monotonic())
         for gone in news.gone:

@@ -23,6 +23,7 @@ from jobrun.run.output import collect_file
 from jobrun.store import Store
 from jobrun.store.queue import Outlook
 from jobrun.units import from_ms
+from jobrun.wire import shelf
 from jobrun.wire.messages import Answer, Ask, Ended, Gone, Hired
 
 
@@ -81,6 +82,7 @@ class Books:
         self.pace = Pace()
         self.outlook = Outlook(due_at=None, expires_at=None, is_ready=False)
         self._logs: Path = side_dir(settings.path) / "logs"
+        self._spool: Path = side_dir(settings.path) / "spool"
 
     def look(self) -> Outlook:
         """Look at what there is to do, for `commit` and for all who ask until the next look."""
@@ -103,6 +105,9 @@ class Books:
         except NoRoom:
             cut_wal(self._store, self._logs.parent)  # for the next try
             raise
+        for gone in news.gone:
+            for token in gone.begun or seats[gone.name].jobs:
+                shelf.remove(self._spool, token)
         return told
 
     def _settle(self, news: News, seats: Mapping[str, Seat], *, is_stopping: bool) -> list[str]:
@@ -145,9 +150,12 @@ class Books:
         return Answer(number=ask.number, added=added)
 
     def _death(self, seat: Seat, gone: Gone, token: str, *, is_stopping: bool) -> Ending:
-        if token not in gone.begun:
+        if (ended := shelf.find(self._spool, token)) is not None:
+            return ended.ending
+        begun = [token] if gone.begun is None else gone.begun  # what nobody can tell of may have begun
+        if token not in begun:
             return verdict.NEVER_BEGAN
-        is_last = token == gone.begun[-1]
+        is_last = token == begun[-1]
         output = collect_file(self._logs / gone.name) if is_last else Output()
         was_told = is_last and seat.first is seat.jobs[token]  # else who was told has ended just before
         why = seat.why if was_told else None

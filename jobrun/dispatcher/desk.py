@@ -23,7 +23,7 @@ from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.dispatcher.telling import Teller
-from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.errors import Busy, DiskFault, JobFileUnusable, JobrunError, NoRoom
 from jobrun.locks.records import read_record
 from jobrun.log import Log
 from jobrun.paths import side_dir
@@ -73,19 +73,24 @@ class Desk:
             self._poll.register(end.fileno(), select.POLLIN)
             self._calm.register(end.fileno(), select.POLLIN)
         self._patience = Patience()  # while the disk is full or the file is locked
-        self._is_open = True
-        self._is_lost = False  # nothing can be read from the job file or written into it any more
-        self._has_rung = False
-        self._is_drained = False
+        self._is_open, self._is_lost = (
+            True,
+            False,
+        )  # lost: nothing can be read from the job file or written into it any more
+        self._has_rung = self._is_drained = False
         self._is_noted = False  # that we shut down
 
     def run(self) -> int:
         """Serve until the supervisor hangs up or is gone, or the job file is lost; return an exit code."""
-        # When nobody is there to be told, we are killed in a moment, too.
-        with contextlib.closing(self._bell), contextlib.suppress(EOFError):
+        with (
+            contextlib.closing(self._bell),
+            contextlib.suppress(EOFError),
+        ):  # then we are killed in a moment, too
             try:
                 self._serve()
             except (JobFileUnusable, Busy) as error:
+                if isinstance(error, DiskFault):
+                    raise  # whoever opens the file anew may do better
                 self._see_out(error)
                 return error.exit_code
         self._housekeeping.close()

@@ -22,7 +22,9 @@ from jobrun.paths import side_dir
 from jobrun.run.output import thin_out
 from jobrun.steps import Steps
 from jobrun.store import Store
+from jobrun.store.creation import drafts
 from jobrun.store.wal import is_filled
+from jobrun.wire import shelf
 
 EVERY_S = 2.0
 WAL_LIMIT = 4 * 1024 * 1024  # bytes; it is emptied above this, and stays as long as it is
@@ -119,7 +121,7 @@ class Housekeeping:
     def _settle(self, job: Job, worker: WorkerRow | None) -> None:
         pid = None if worker is None else worker.pid
         if (kept := self._recovery.kept_end(job)) is not None:
-            ending, pid = kept.ending, kept.pid
+            ending, pid = kept.ending, kept.pid or pid
         elif self._recovery.was_begun(job):
             was_stopping = worker is not None and worker.stopping_at is not None
             ending = verdict.of_lost(was_stopping=was_stopping, output=self._recovery.output_of(job))
@@ -131,6 +133,7 @@ class Housekeeping:
                 f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
             )
         self._recovery.forget(job)
+        shelf.remove(self._side / "spool", job.token or "")
 
     def _strike_off_dead(self, own: set[str]) -> None:
         busy = {job.worker for job in self._store.endings.running()}  # their locks tell what they began
@@ -145,11 +148,13 @@ class Housekeeping:
     def _sweep_strays(self) -> None:
         """Remove what was left by groups of which no row tells any more."""
         known = {name for job in self._store.endings.running() for name in (job.token, job.worker)}
+        known |= {shelf.name(token) for token in known if token}
         known |= {worker.name for worker in self._store.workers.all()}
-        for folder in ("locks", "logs", "spool"):
-            for path in (self._side / folder).iterdir():
-                if path.name not in known and _age_s(path) > STRAY_AGE_S:
-                    path.unlink(missing_ok=True)
+        folders = [self._side / folder for folder in ("locks", "logs", "spool")]
+        strays = [path for folder in folders for path in folder.iterdir() if path.name not in known]
+        for path in (*strays, *drafts(self._store.path)):
+            if _age_s(path) > STRAY_AGE_S:
+                path.unlink(missing_ok=True)
 
     def _look_after_wal(self, monotonic: float) -> None:
         """Empty the WAL when it is due; while readers hinder it, try less and less often.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from jobrun.dispatcher import ballast
 from jobrun.dispatcher.desk import Desk
 from jobrun.dispatcher.settings import Settings, World
-from jobrun.errors import JobrunError
+from jobrun.errors import DiskFault, JobrunError
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.store import check_for_workers, open_store
+from jobrun.trouble import AGAIN
 from jobrun.wire.channel import Channel
 
 PATIENCE_S = 10.0  # for the write lock
@@ -23,13 +24,16 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         check_for_workers(settings.path)
     except JobrunError as error:
         log.refuse(error)
-        return error.exit_code
+        return AGAIN if isinstance(error, DiskFault) and settings.generation > 1 else error.exit_code
     if store.created:
         log.say(f"made a job file at {settings.path}")
     ballast.reserve(side_dir(settings.path))
     try:
         with store:
             return Desk(settings, store, control, world, log).run()
+    except DiskFault as error:
+        log.say(error.message)
+        return AGAIN  # the workers keep their endings, and the next one opens the file anew
     except JobrunError as error:
         log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
         return error.exit_code

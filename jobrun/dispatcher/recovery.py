@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from jobrun import locks, procs
-from jobrun.dispatcher import spooled
 from jobrun.locks.records import read_record
 from jobrun.model import Job, Output, WorkerRow
 from jobrun.run.mark import mark
 from jobrun.run.output import collect_file
+from jobrun.wire import shelf
 from jobrun.wire.messages import Ended
 
 GRACE_S = 10.0  # between TERM and KILL for what a dead group left behind
@@ -73,14 +73,14 @@ class Recovery:
 
     def kept_end(self, job: Job) -> Ended | None:
         """Return how a lost attempt ended, if its dispatcher could keep that, but not write it."""
-        return spooled.read(self._spool, job.token or "")
+        return shelf.find(self._spool, job.token or "")
 
     def forget(self, job: Job) -> None:
         """Remove what a settled attempt leaves in the side folder."""
         assert job.token is not None
         self._kill_at.pop(job.token, None)
-        for folder in (self._locks, self._spool):
-            (folder / job.token).unlink(missing_ok=True)
+        (self._locks / job.token).unlink(missing_ok=True)
+        shelf.remove(self._spool, job.token)
 
     def _left_of_worker(self, job: Job, worker: WorkerRow | None) -> set[int] | None:
         """Return what still holds the lock of a dead worker; None while worker or supervisor live."""

@@ -8,6 +8,7 @@ the others, so every wait ends and falls through to SQLite.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -26,7 +27,11 @@ class Gate:
         self._patience_s = patience_s
 
     def enter(self) -> None:
-        """Wait for our turn, at most the patience given."""
+        """Wait for our turn, at most the patience given, and not at all where the kernel has no locks left."""
+        with contextlib.suppress(OSError):
+            self._wait()
+
+    def _wait(self) -> None:
         if self._line.is_empty() and locks.try_to_lock(self._fd):
             return
         end = time.monotonic() + self._patience_s
@@ -38,7 +43,8 @@ class Gate:
 
     def leave(self) -> None:
         """Let the next writer in; harmless when our patience had run out."""
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._line.call_the_first()
 
     def close(self) -> None:

@@ -62,7 +62,25 @@ class Recorder:
 def read_record(path: Path) -> Record | None:
     """Return what a lock file says; None if it says nothing."""
     try:
+        return _record(path.read_bytes())
+    except OSError:
+        return None
+
+
+def begun_by(path: Path) -> list[str] | None:
+    """Return the attempts that the holder of a lock began; None if the file cannot tell."""
+    try:
         data = path.read_bytes()
+    except OSError:
+        return None
+    record = _record(data)
+    if record is None:
+        return None if data else []  # nothing is written before anything begins
+    return list(record.begun)
+
+
+def _record(data: bytes) -> Record | None:
+    try:
         pid, ticks, boot = data[:_HOLDER].decode("ascii").split()
         places = sorted(_places(data))
         _, _, cpu_s, began = places[-1] if places else (0, "", 0.0, 0.0)
@@ -74,7 +92,7 @@ def read_record(path: Path) -> Record | None:
             cpu_s=cpu_s,
             began=began,
         )
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 

@@ -19,7 +19,7 @@ from jobrun import procs
 from jobrun.bell import Listener, Tone
 from jobrun.cron.digest import digest, schedule_digest
 from jobrun.cron.words import Entry, EntrySpec, Special, Tick, TickState
-from jobrun.errors import Busy, JobrunError, NoRoom, Refused, UsageError
+from jobrun.errors import Busy, DiskFault, JobrunError, NoRoom, Refused, UsageError
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.patience import Patience
@@ -33,6 +33,7 @@ from jobrun.scheduler.timetable import Timetable
 from jobrun.steps import Steps
 from jobrun.store import Store, check_for_workers, open_store
 from jobrun.table import Table
+from jobrun.trouble import AGAIN
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Opened, Reload, Shutdown
 
@@ -47,6 +48,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
     """Serve a table until the supervisor says to end; return the exit code of the process."""
     log = Log("scheduler")
     source = Source(settings.table, os.environ)
+    has_begun = settings.is_replacement
     try:
         # Who takes over reads it in its loop: though it is broken or the disk is full now, others are at work.
         table = None if settings.is_replacement else source.read()
@@ -64,11 +66,12 @@ def run(settings: Settings, control: Channel, world: World) -> int:
                 now=world.now(),
                 is_replacement=settings.is_replacement,
             )
+            has_begun = True
             with seat:
                 Scheduler(settings, store, control, world, log).run(source, table)
     except JobrunError as error:
         log.refuse(error)
-        return error.exit_code
+        return AGAIN if isinstance(error, DiskFault) and has_begun else error.exit_code
     return 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 from pathlib import Path
 
 from jobrun import locks
@@ -31,9 +33,12 @@ def create(path: Path) -> bool:
             os.link(draft, path)
         except FileExistsError:
             return False
+        except OSError as error:
+            raise JobFileUnusable(f"cannot make `{path}`: {error.strerror}") from None
     finally:
         for leftover in (draft, Path(f"{draft}-wal"), Path(f"{draft}-shm"), Path(f"{draft}-journal")):
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the housekeeper sweeps what has to stay
+                leftover.unlink()
     _sync_folder(path.parent)
     return True
 
@@ -55,6 +60,20 @@ def _check_place(path: Path) -> None:
         raise JobFileUnusable(
             f"`{path}` was removed while workers are at work on it", hint="put it back, or end them first"
         )
+
+
+def drafts(path: Path) -> list[Path]:
+    """Return what makers who were killed have left beside a job file.
+
+    A job file of somebody who chose such a name has a folder beside it, unlike a draft.
+    """
+    look = re.compile("(" + re.escape(f"{path.name}{DRAFT}") + "[0-9a-f]{8})(-wal|-shm|-journal)?").fullmatch
+    found = [match for name in os.listdir(path.parent) if (match := look(name))]
+    return [
+        path.with_name(match[0])
+        for match in found
+        if not os.path.exists(side_folder(path.with_name(match[1])))
+    ]
 
 
 def _fill(draft: Path) -> None:
@@ -103,8 +122,13 @@ def _make_empty(draft: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise  # no fault of the folder; the door says what to do
+        raise JobFileUnusable(f"cannot make a job file in `{folder}`: {error.strerror}") from None

@@ -6,7 +6,8 @@ import errno
 import os
 import sqlite3
 
-from jobrun.errors import Busy, JobFileUnusable, JobrunError, NoRoom
+from jobrun.errors import Busy, DiskFault, JobFileUnusable, JobrunError, NoRoom
+from jobrun.trouble import around_us
 
 PathLike = str | os.PathLike[str]
 
@@ -24,7 +25,7 @@ def fault(error: sqlite3.Error | UnicodeDecodeError, path: PathLike) -> JobrunEr
 
 
 def _of_content(name: str, error: Exception, path: PathLike) -> JobrunError | None:
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return Busy(
             f"`{path}` is busy; nothing was changed", hint="another program holds it locked; try again"
         )
@@ -47,9 +48,9 @@ def _of_place(name: str, error: Exception, path: PathLike) -> JobrunError | None
     if name == "SQLITE_IOERR_WRITE":  # a limit on file sizes, or a disk that was made read-only under us
         return NoRoom(f"{_read_only(path)}; nothing was changed") if is_read_only(path) else no_room(path)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return barred(path, error)
-    if name.startswith("SQLITE_IOERR"):
-        return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
+        return _lack_of_descriptors() or barred(path, error)
+    if name.startswith(("SQLITE_IOERR", "SQLITE_NOMEM")):
+        return DiskFault(f"`{path}` cannot be read or written ({error}); nothing was changed")
     return None
 
 
@@ -83,7 +84,20 @@ def barred(path: PathLike, error: Exception | None = None) -> JobFileUnusable:
             return _lacks("write", path if file == real else file, "w")
     if not os.access(folder, os.W_OK | os.X_OK):
         return _lacks("make files in", folder, "wx")
-    return JobFileUnusable(f"`{path}` cannot be read or written ({error}); nothing was changed")
+    return DiskFault(f"`{path}` cannot be read or written ({error}); nothing was changed")
+
+
+def _lack_of_descriptors() -> JobrunError | None:
+    """Say so if there are fewer left than SQLite needs, which does not tell why it cannot open a file."""
+    taken: list[int] = []
+    try:
+        taken.extend(os.dup(0) for _ in ("-wal", "-shm", "its folder"))
+    except OSError as error:
+        return around_us(error)
+    finally:
+        for fd in taken:
+            os.close(fd)
+    return None
 
 
 def is_read_only(path: PathLike) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrun import locks, procs
-from jobrun.locks.records import read_record, reserve
+from jobrun.locks.records import begun_by, read_record, reserve
 from jobrun.run.mark import is_kept
 from jobrun.supervisor.kin import Kin
 from jobrun.wire.channel import Channel
@@ -130,7 +130,7 @@ class Crew:
         slot.gone = Gone(
             name=slot.name,
             status=status,
-            begun=[] if record is None else list(record.begun),
+            begun=begun_by(self._side / "locks" / slot.name),
             cpu_s=max(usage.ru_utime + usage.ru_stime - before_s, 0.0),
             peak_rss=usage.ru_maxrss * 1024,
             out_of_memory=_rose(slot.oom_kills, procs.oom_kills()),
@@ -177,7 +177,7 @@ class Crew:
         """Give up what we kept of a worker whose end is committed."""
         for slot in [slot for slot in self.ended if slot.name == name]:
             self.ended.remove(slot)
-            begun = slot.gone.begun if slot.gone is not None else []
+            begun = (slot.gone.begun if slot.gone is not None else None) or []
             for left in (name, *begun[-1:]):
                 (self._side / "locks" / left).unlink(missing_ok=True)
             (self._side / "logs" / name).unlink(missing_ok=True)

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from jobrun import procs
+from jobrun.log import Log
 from jobrun.signals import print_stacks_on_quit, stand_apart
+from jobrun.trouble import AGAIN, around_us
 
 BUG = 70  # EX_SOFTWARE of sysexits(3)
 
@@ -30,9 +32,13 @@ def fork(main: Callable[[], int], *, let_go: Callable[[], None], stacks_fd: int)
         let_go()
         print_stacks_on_quit(stacks_fd)
         _end_process(main())
-    except BaseException:  # noqa: BLE001 -- nothing of the parent's stack may run in the child
-        sys.excepthook(*sys.exc_info())
-        _end_process(BUG)
+    except BaseException as error:  # noqa: BLE001 -- nothing of the parent's stack may run in the child
+        trouble = around_us(error)
+        if trouble is None:
+            sys.excepthook(*sys.exc_info())
+            _end_process(BUG)
+        Log("fork", stacks_fd).say("; ".join(filter(None, [trouble.message, trouble.hint])))
+        _end_process(AGAIN)
 
 
 def _end_process(code: int) -> NoReturn:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jobrun import notify, procs
+from jobrun.errors import JobFileUnusable
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.run.trust import check_import_paths
@@ -19,16 +20,18 @@ from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.office import Main, Office
 from jobrun.supervisor.pauses import Pauses
-from jobrun.supervisor.roles import Roles
+from jobrun.supervisor.roles import Before, Roles
+from jobrun.supervisor.room import make_room
 from jobrun.supervisor.settings import Settings
 from jobrun.supervisor.stacks import print_all_stacks
 from jobrun.supervisor.terminal import Terminal
+from jobrun.trouble import AGAIN
 from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Reload, Shutdown
 
 SWEEP_EVERY_S = 0.02
 MARGIN_S = 30.0  # that the end of a group may take beyond drain and grace: trees, settling, the checkpoint
 _FATAL = (2, 4, 5, 75)  # exit codes of an office that nobody else would do better in
-BUGS_BORNE = 4  # quick deaths in an office by a fault of our own, before the group gives up
+BUGS_BORNE = 4  # quick deaths in an office by a fault of our own or of the disk, before the group gives up
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _SIGNALS = [*_ENDS, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2]
 
@@ -51,7 +54,8 @@ class House:
         self._log = Log("supervisor")
         self._service = notify.take(os.environ)
         import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
-        self._roles = Roles(settings, import_paths, procs.keep_no_core())
+        before = Before(cores=procs.keep_no_core(), descriptors=make_room(settings.workers))
+        self._roles = Roles(settings, import_paths, before)
         self._kin = Kin()
         self._crew = Crew(side, self._kin, self._fork)
         self._pauses = Pauses(settings.workers)
@@ -254,8 +258,10 @@ class House:
     def _office_ended(self, office: Office, code: int) -> None:
         self._hear(office)  # what it said before its end still counts
         office.vacate()
-        if code in _FATAL or (code == BUG and office.quick_deaths() >= BUGS_BORNE):
+        if code in _FATAL:
             self._exit_code = code
+        elif code in (BUG, AGAIN) and office.quick_deaths() >= BUGS_BORNE:
+            self._exit_code = JobFileUnusable.exit_code if code == AGAIN else BUG
         elif office is self._clock and self._stops:
             self._exit_code = None if self._settings.workers else 0  # the workers end as ever
         elif office is self._desk and self._is_drained and not self._crew.all():

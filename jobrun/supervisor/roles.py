@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from jobrun import dispatcher, procs, worker
 from jobrun.dispatcher.settings import Settings as DeskSettings
 from jobrun.dispatcher.settings import World
+from jobrun.supervisor.room import give_back
 from jobrun.supervisor.settings import Settings
 from jobrun.wire.channel import Channel
+
+
+class Before(NamedTuple):
+    """Limits as the group was started with: they hold for what its jobs do."""
+
+    cores: tuple[int, int]  # soft and hard
+    descriptors: int  # soft
 
 
 class Roles:
     """The main functions of the forked; each returns the exit code of its process."""
 
-    def __init__(
-        self, settings: Settings, import_paths: tuple[str, ...], core_limits: tuple[int, int]
-    ) -> None:
-        """Name what they share; `core_limits` are those of the caller, which hold for what its jobs do."""
+    def __init__(self, settings: Settings, import_paths: tuple[str, ...], before: Before) -> None:
         self._settings = settings
-        self._core_limits = core_limits
+        self._before = before
         self._import_paths = import_paths
 
     def dispatcher(self, control: Channel, generation: int) -> int:
@@ -38,6 +44,8 @@ class Roles:
         return dispatcher.run(settings, control, World())
 
     def worker(self, name: str, lock: int, channel: Channel, orders: Channel) -> int:
+        give_back(self._before.descriptors)
+        procs.allow_core(self._before.cores)
         post = worker.Post(
             name=name,
             job_file=self._settings.path,
@@ -46,6 +54,5 @@ class Roles:
             lock=lock,
             import_paths=self._import_paths,
         )
-        procs.allow_core(self._core_limits)
         worker.run(post)
         return 0

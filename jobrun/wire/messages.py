@@ -64,6 +64,7 @@ class Run:
 @frozen
 class Settled:
     tokens: list[str]
+    is_shelved: bool = False  # kept beside the job file, which is lost; not written into it
 
 
 @frozen
@@ -136,7 +137,7 @@ class Gone:
 
     name: str
     status: int  # as of wait(2)
-    begun: list[str]  # tokens of the attempts it began, the last one last
+    begun: list[str] | None  # tokens of the attempts it began, the last one last; None: nobody can tell
     cpu_s: float  # of its last attempt
     peak_rss: int  # bytes
     out_of_memory: bool | None  # None: the kernel does not tell

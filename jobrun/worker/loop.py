@@ -30,6 +30,7 @@ from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
 from jobrun.wire.channel import Channel, Unreadable
 from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Leave, Message, Run, Settled, Why
 from jobrun.worker import usage
+from jobrun.worker.endings import Endings
 from jobrun.worker.mailbox import RETRY_S, Mailbox
 from jobrun.worker.stage import Stage
 
@@ -64,7 +65,7 @@ class Worker:
         self._locks = self._side / "locks"
         self._log = Log(post.name, os.dup(2))
         self._mail = Mailbox(post.channel, self._log)
-        self._unsettled: dict[str, Ended] = {}
+        self._unsettled = Endings(self._side / "spool")
         self._token: str | None = None
         self._task = ""  # that ran last
         self._in_a_row = 0  # how many orders may still be taken without a look at the channel
@@ -92,7 +93,7 @@ class Worker:
                 # The dispatcher greets us, and hands out again what we did not get.
                 self._post.channel.send(Hello(generation=UNASKED, unsettled=[]))
             except EOFError:
-                return  # the supervisor and the dispatcher are gone
+                return  # the supervisor and the dispatcher are gone; what was not settled is shelved
 
     def _prepare(self) -> None:
         procs.adopt_orphans()
@@ -117,9 +118,11 @@ class Worker:
         ends = {end.fileno(): end for end in (self._post.channel, self._post.orders)}
         while not self._mail.inbox:
             is_all_sent = self._post.channel.flush()
-            for fd, _ in self._poll.poll((BEAT_S if is_all_sent else RETRY_S) * 1000):
+            wait_s = self._unsettled.wait_s(BEAT_S if is_all_sent else RETRY_S)
+            for fd, _ in self._poll.poll(wait_s * 1000):
                 if (message := ends[fd].receive()) is not None:
                     return message
+            self._unsettled.shelve()
             self._beat()
         return self._mail.inbox.popleft()
 
@@ -129,7 +132,7 @@ class Worker:
                 self._run(message)
             case Settled():
                 for token in message.tokens:
-                    self._unsettled.pop(token, None)
+                    self._unsettled.settle(token, stays_shelved=message.is_shelved)
             case Greeting():
                 self._greet(message)
             case Leave():
@@ -143,11 +146,11 @@ class Worker:
             Hello(
                 generation=greeting.generation,
                 number=greeting.number,
-                unsettled=list(self._unsettled),
+                unsettled=self._unsettled.tokens(),
                 running=self._token,
             )
         )
-        for ended in self._unsettled.values():
+        for ended in self._unsettled:
             self._post.channel.send(ended)
 
     def _run(self, order: Run) -> None:
@@ -168,7 +171,7 @@ class Worker:
         is_kept = order.terms.leftovers is Leftovers.KEEP
         ended = Ended(token=order.token, ending=self._told(ending, facts, is_shared=is_kept), pid=pid)
         self._token = None
-        self._unsettled[order.token] = ended
+        self._unsettled.keep(ended)
         self._post.channel.send(ended)
 
     def _note_begin(self, token: str, began: float) -> None:

@@ -266,7 +266,12 @@ def test_a_message_never_carries_control_characters(jobrun: Run) -> None:
         ("jobrun enqueue m:f --args @/dev/zero", 2, "more than 1 MiB"),
         ("jobrun enqueue m:f >&-", 1, "cannot write output"),
         ("jobrun enqueue m:f >/dev/full", 1, "job 1 is queued all the same"),
-        ("jobrun enqueue m:f -q >&2; ulimit -n 6; jobrun enqueue m:f", 4, "too few file descriptors"),
+        *(
+            (f"jobrun enqueue m:f -q >&2; ulimit -n {n}; jobrun {verb}", 4, "too few file descriptors")
+            for n in (4, 5, 6)
+            for verb in ("enqueue m:f", "list", "worker --burst -n 1")
+        ),
+        ("ulimit -n 16; jobrun worker --burst -n 1", 4, "1 worker needs 36, and the limit is 16"),
         ("jobrun --version >/dev/full", 1, "cannot write output"),
         (
             "mkdir gone; cd gone; rmdir ../gone; jobrun enqueue --shell ls",

@@ -139,13 +139,13 @@ class Scene:
         [greeting] = [message for message in worker.heard() if isinstance(message, Greeting)]
         worker.say(Hello(generation=greeting.generation, number=greeting.number, unsettled=list(unsettled)))
 
-    def bury(self, worker: FakeWorker, *, begun: Sequence[str], status: int = 9) -> None:
+    def bury(self, worker: FakeWorker, *, begun: Sequence[str] | None, status: int = 9) -> None:
         """Tell that a worker was reaped."""
         self.boss.send(
             Gone(
                 name=worker.name,
                 status=status,
-                begun=list(begun),
+                begun=None if begun is None else list(begun),
                 cpu_s=1.5,
                 peak_rss=4096,
                 out_of_memory=False,

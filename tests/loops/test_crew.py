@@ -186,6 +186,23 @@ def test_a_death_tells_what_was_begun_last_and_what_it_used(crew: Crew) -> None:
     assert slot.gone.cpu_s == pytest.approx(used_s / 2, abs=0.001)
 
 
+@pytest.mark.parametrize(("content", "begun"), [(b"", []), (b"torn", None), (None, None)])
+def test_a_lock_file_that_tells_nothing_does_not_say_that_nothing_was_begun(
+    crew: Crew, side: Path, content: bytes | None, begun: list[str] | None
+) -> None:
+    slot = hire(crew)
+    path = side / "locks" / slot.name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+    crew.buried(slot, 9, USAGE)
+
+    assert slot.gone is not None
+    assert slot.gone.begun == begun
+
+
 def test_a_death_is_told_once_swept_and_again_until_it_is_noted(crew: Crew, clock: SimpleNamespace) -> None:
     slot = hire(crew)
     crew.buried(slot, 0, USAGE)

@@ -386,6 +386,15 @@ def test_a_job_whose_worker_died_before_it_began_waits_again(
     assert (job.state, job.failures, job.crashes) == (State.READY, 0, 0)
 
 
+def test_a_job_of_which_nobody_can_tell_whether_it_began_counts_as_begun(scene: Scene, busy: Busy) -> None:
+    worker, _, job_id = busy()
+
+    scene.bury(worker, begun=None)
+    scene.step()
+
+    assert scene.state(job_id) is State.CRASHED
+
+
 def test_an_ending_that_came_before_the_death_of_its_worker_counts(scene: Scene, busy: Busy) -> None:
     worker, order, job_id = busy()
 

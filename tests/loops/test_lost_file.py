@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from jobrun import locks, procs
-from jobrun.dispatcher import ballast, spooled
+from jobrun.dispatcher import ballast
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.model import NO_OUTPUT, Ending, Kind, NewJob, Outcome, State, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.store import Store
+from jobrun.wire import shelf
 from jobrun.wire.messages import Answer, Ask, Drained, Ended, Opened, Run, Settled
 from tests.claims import claim
 from tests.loops.conftest import FakeWorker, Scene
@@ -43,7 +44,7 @@ def test_how_a_job_ended_is_kept_when_the_job_file_is_gone(
     assert "was removed while it was in use" in (answer.error or "")
     assert settled == Settled(tokens=[order.token])
     assert scene.told() == [Opened(), Drained()]
-    kept = spooled.read(side_dir(scene.path) / "spool", order.token)
+    kept = shelf.find(side_dir(scene.path) / "spool", order.token)
     assert kept is not None
     assert (kept.ending.outcome, kept.ending.result, kept.pid) == (Outcome.OK, "42", 4711)
     assert scene.log.read_text().count("was removed") == 1
@@ -74,13 +75,13 @@ def test_an_end_that_was_kept_is_written_once_the_file_is_back(
 
 
 def test_a_kept_end_that_was_damaged_counts_for_nothing(tmp_path: Path) -> None:
-    spooled.keep(tmp_path, Ended(token="t", ending=Ending(outcome=Outcome.OK)))
-    whole = (tmp_path / "t").read_bytes()
-    assert spooled.read(tmp_path, "t") is not None
+    shelf.put(tmp_path, Ended(token="t", ending=Ending(outcome=Outcome.OK)))
+    whole = (tmp_path / shelf.name("t")).read_bytes()
+    assert shelf.find(tmp_path, "t") is not None
 
     for size in range(len(whole)):
-        (tmp_path / "t").write_bytes(whole[:size])
-        assert spooled.read(tmp_path, "t") is None
+        (tmp_path / shelf.name("t")).write_bytes(whole[:size])
+        assert shelf.find(tmp_path, "t") is None
 
 
 def test_a_group_that_is_told_to_end_on_a_full_disk_ends_and_keeps_how_its_jobs_ended(
@@ -102,7 +103,7 @@ def test_a_group_that_is_told_to_end_on_a_full_disk_ends_and_keeps_how_its_jobs_
     scene.clock_s += 60
 
     assert scene.desk.run() == 4
-    assert spooled.read(side_dir(scene.path) / "spool", order.token) is not None
+    assert shelf.find(side_dir(scene.path) / "spool", order.token) is not None
     assert not held.exists()
     _let_go(scene)
 

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from jobrun.model import OnCrash, Outcome, State
+from jobrun.paths import side_dir
 from tests.process.site import Site, children_of, eventually, is_alive, kill
 
 pytestmark = pytest.mark.process
@@ -268,6 +269,20 @@ def test_files_that_no_row_tells_of_are_swept_after_a_day(site: Site) -> None:
     assert sorted(site.strays()) == ["locks/new", "logs/new", "spool/new"]
     for name in site.strays():
         (site.side / name).unlink()
+
+
+def test_what_a_killed_maker_of_a_job_file_left_is_swept_after_a_day(site: Site) -> None:
+    old, new, real = (site.folder / f"jobs.db.new-{name * 8}" for name in "abc")
+    for path in (old, old.with_name(f"{old.name}-journal"), new, real):
+        path.touch()
+        days = 0 if path == new else 2
+        os.utime(path, (time.time() - days * 86400,) * 2)
+    side_dir(real).mkdir()  # somebody else's job file, however strange its name
+
+    site.burst()
+
+    left = sorted(path.name for path in site.folder.glob("*.new-*"))
+    assert left == sorted([new.name, real.name, f"{real.name}.d"])
 
 
 def _text(site: Site, name: str) -> str:

@@ -36,6 +36,7 @@ from jobrun.supervisor.crew import Ends
 from jobrun.wire.channel import Channel, pair
 from jobrun.wire.messages import Gone, Hired, Message, Noted, Run
 from jobrun.worker import Post
+from jobrun.worker.endings import Endings
 from jobrun.worker.loop import Worker
 from jobrun.worker.mailbox import Mailbox
 from jobrun.worker.usage import Meter
@@ -58,7 +59,7 @@ class Hand(Worker):
         self._log = log
         self._locks = side_dir(post.job_file) / "locks"
         self._mail = Mailbox(post.channel, log)
-        self._unsettled = {}
+        self._unsettled = Endings(side_dir(post.job_file) / "spool")
         self._token = None
         self._task, self._in_a_row = "", 0
         self._leaving = self._nudged = False

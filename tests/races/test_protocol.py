@@ -38,7 +38,8 @@ def test_each_job_ends_once_wherever(how: dict[str, int]) -> None:
 
 
 def say_nothing_of_ends(self: Worker, greeting: Greeting) -> None:
-    self._unsettled.clear()
+    for token in self._unsettled.tokens():
+        self._unsettled.settle(token, stays_shelved=False)
     hello = Hello(generation=greeting.generation, number=greeting.number, unsettled=[], running=self._token)
     self._post.channel.send(hello)
 
