@@ -16,6 +16,7 @@ from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import NoRoom, UsageError
 from jobrun.lifecycle import Settlement
+from jobrun.locks.records import read_record
 from jobrun.model import TROUBLED, Ending, Job, Output, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.requests import check
@@ -82,7 +83,13 @@ class Books:
         self.pace = Pace()
         self.outlook = Outlook(due_at=None, expires_at=None, is_ready=False)
         self._logs: Path = side_dir(settings.path) / "logs"
+        self._locks: Path = side_dir(settings.path) / "locks"
         self._spool: Path = side_dir(settings.path) / "spool"
+
+    def find_running(self, seat: Seat) -> None:
+        """Take over what a worker does for a dispatcher that died, before it is heard."""
+        jobs, record = self._store.endings.running([seat.name]), read_record(self._locks / seat.name)
+        seat.resume(jobs, record, now=self._world.now(), monotonic=self._world.monotonic())
 
     def look(self) -> Outlook:
         """Look at what there is to do, for `commit` and for all who ask until the next look."""

@@ -24,7 +24,6 @@ from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.dispatcher.telling import Teller
 from jobrun.errors import Busy, DiskFault, JobFileUnusable, JobrunError, NoRoom
-from jobrun.locks.records import read_record
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.patience import Patience
@@ -189,7 +188,7 @@ class Desk:
     def _admit(self, hired: Hired) -> None:
         if (seat := self._seats.admit(hired, self._control.take_descriptor)) is not None:
             self._news.hired.append((seat, hired))
-            self._find_running(seat)
+            self._books.find_running(seat)
             self._greet(seat)
             if seat.jobs:
                 self._control.send(Nudge(name=seat.name))  # a call is to answer before it ends
@@ -266,11 +265,6 @@ class Desk:
     def _wants_jobs(self) -> bool:
         is_ending = self._limits.is_stopping or self._is_drained
         return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
-
-    def _find_running(self, seat: Seat) -> None:
-        """Take over what a worker does for a dispatcher that died, before it is heard."""
-        jobs, record = self._store.endings.running([seat.name]), read_record(self._side / "locks" / seat.name)
-        seat.resume(jobs, record, now=self._world.now(), monotonic=self._world.monotonic())
 
     def _look_for_cancels(self) -> None:
         orders = self._store.endings.to_cancel()

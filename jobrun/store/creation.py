@@ -69,11 +69,8 @@ def drafts(path: Path) -> list[Path]:
     """
     look = re.compile("(" + re.escape(f"{path.name}{DRAFT}") + "[0-9a-f]{8})(-wal|-shm|-journal)?").fullmatch
     found = [match for name in os.listdir(path.parent) if (match := look(name))]
-    return [
-        path.with_name(match[0])
-        for match in found
-        if not os.path.exists(side_folder(path.with_name(match[1])))
-    ]
+    folders = {match: Path(side_folder(path.with_name(match[1]))) for match in found}
+    return [path.with_name(match[0]) for match, folder in folders.items() if not folder.exists()]
 
 
 def _fill(draft: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobrun.dispatcher.desk import Desk
+from jobrun.dispatcher.books import Books
 from jobrun.wire.messages import Greeting, Hello
 from jobrun.worker.loop import Worker
 from tests.races.protocol import Story, points, tell
@@ -46,7 +46,7 @@ def say_nothing_of_ends(self: Worker, greeting: Greeting) -> None:
 
 @pytest.mark.parametrize(
     ("place", "name", "weaker"),
-    [(Worker, "_greet", say_nothing_of_ends), (Desk, "_find_running", lambda *_: None)],
+    [(Worker, "_greet", say_nothing_of_ends), (Books, "find_running", lambda *_: None)],
     ids=["an ending is forgotten", "nothing is taken over"],
 )
 def test_a_missing_precaution_would_be_found(
