@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from jobrun import locks
+from tests.around import strictness
 from tests.chaos import judge
 from tests.chaos.ledger import Papers
 from tests.chaos.trial import MARK, Trial
@@ -99,6 +100,7 @@ class Scene:
     def environment(self) -> dict[str, str]:
         """Return what everything in this scene is started with, and is found by."""
         return {
+            **strictness(),
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
@@ -232,4 +234,4 @@ def _schedules(files: set[str]) -> bool:
 
 
 def _is_bug(line: str) -> bool:
-    return "Traceback" in line or "a bug" in line
+    return any(sign in line for sign in ("Traceback", "a bug", "Exception ignored", "Warning: "))

@@ -23,6 +23,7 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, Kind, NewJob, Outcome
 from jobrun.store import Store, open_store
 from jobrun.table import read_table
+from tests.around import kept
 from tests.claims import claim
 
 Finished = subprocess.CompletedProcess[str]
@@ -131,8 +132,7 @@ def load(store: Store) -> Callable[..., None]:
 @pytest.fixture
 def environ(path: Path) -> dict[str, str]:
     """Return the environment of every command of a test."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return {**kept, "JOBRUN_DB": str(path), "LANG": "C.UTF-8", "TZ": "UTC"}
+    return {**kept(), "JOBRUN_DB": str(path), "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
 @pytest.fixture

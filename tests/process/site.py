@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from jobrun.bell import Tone, listening
 from jobrun.model import Attempt, Job, Kind, NewJob, State, Surroundings
 from jobrun.paths import side_dir
 from jobrun.store import open_store
+from tests.around import kept
 
 DEADLINE_S = 30.0  # for what takes a second at most: a loaded machine is no failure
 FINAL = frozenset(state for state in State if state.is_final)
@@ -52,6 +54,11 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(b")")[2].split()[0] != b"Z"
+
+
+def _complaints(log: str) -> list[str]:
+    """Return what Python itself found wrong with a process: files left open, forks beside threads."""
+    return re.findall("(?m)^Exception ignored.*|^.*Warning: .*", log)
 
 
 def children_of(pid: int) -> set[int]:
@@ -160,8 +167,7 @@ class Site:
     def environment(self) -> dict[str, str]:
         """Return what all processes of this site are started with, and are found by."""
         name, _, value = self._mark.partition("=")
-        kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
-        return {**kept, **self._locale, "LEDGER": str(self.effects_path), name: value}
+        return {**kept(), **self._locale, "LEDGER": str(self.effects_path), name: value}
 
     def start(self, *options: str, n: int = 2, grace: str = "0.3s") -> Group:
         """Start a group of workers."""
@@ -263,6 +269,7 @@ class Site:
                 group.stop()
             assert self.alive() == [], self._logs()
             assert self.strays() == [], self._logs()
+            assert not _complaints(self._logs()), self._logs()
         finally:
             self.store.close()
             for pid in self.alive():
