@@ -72,19 +72,14 @@ class Desk:
             self._poll.register(end.fileno(), select.POLLIN)
             self._calm.register(end.fileno(), select.POLLIN)
         self._patience = Patience()  # while the disk is full or the file is locked
-        self._is_open, self._is_lost = (
-            True,
-            False,
-        )  # lost: nothing can be read from the job file or written into it any more
+        self._is_open = True
+        self._is_lost = False  # nothing can be read from the job file or written into it any more
         self._has_rung = self._is_drained = False
         self._is_noted = False  # that we shut down
 
     def run(self) -> int:
         """Serve until the supervisor hangs up or is gone, or the job file is lost; return an exit code."""
-        with (
-            contextlib.closing(self._bell),
-            contextlib.suppress(EOFError),
-        ):  # then we are killed in a moment, too
+        with contextlib.suppress(EOFError):  # nobody is there to be told: in a moment we are killed, too
             try:
                 self._serve()
             except (JobFileUnusable, Busy) as error:
@@ -92,8 +87,11 @@ class Desk:
                     raise  # whoever opens the file anew may do better
                 self._see_out(error)
                 return error.exit_code
-        self._housekeeping.close()
         return 0
+
+    def close(self) -> None:
+        for part in (self._housekeeping, self._bell, self._seats):
+            part.close()
 
     def _serve(self) -> None:
         self._control.send(Opened())

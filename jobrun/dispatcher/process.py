@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from jobrun.dispatcher import ballast
 from jobrun.dispatcher.desk import Desk
 from jobrun.dispatcher.settings import Settings, World
@@ -29,8 +31,8 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         log.say(f"made a job file at {settings.path}")
     ballast.reserve(side_dir(settings.path))
     try:
-        with store:
-            return Desk(settings, store, control, world, log).run()
+        with store, closing(Desk(settings, store, control, world, log)) as desk:
+            return desk.run()
     except DiskFault as error:
         log.say(error.message)
         return AGAIN  # the workers keep their endings, and the next one opens the file anew

@@ -50,6 +50,11 @@ class Seating:
         self._unregister(seat.channel)
         seat.close()
 
+    def close(self) -> None:
+        """Take away all seats."""
+        for seat in self:
+            seat.close()
+
     def are_taken(self, count: int) -> bool:
         """Say whether so many workers are here, and have answered."""
         return len(self.by_name) >= count and all(seat.is_greeted for seat in self)

@@ -88,6 +88,7 @@ class House:
             for gone in self._crew.to_tell():
                 self._desk.send(gone)
         self._kin.kill_all()
+        self._close_ends()
         return self._exit_code
 
     @property
@@ -287,6 +288,9 @@ class House:
     def _let_go(self, of_our_own: Callable[[], None]) -> None:
         """Close in a child what belongs to its siblings: their locks must not outlive them."""
         of_our_own()
+        self._close_ends()
+
+    def _close_ends(self) -> None:
         for office in self._offices:
             if office.control is not None:
                 office.control.close()

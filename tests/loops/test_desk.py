@@ -884,6 +884,7 @@ def test_a_dispatcher_says_that_it_has_opened_and_ends_when_its_supervisor_hangs
     scene.boss.hang_up()
 
     scene.desk.run()
+    scene.desk.close()
 
     assert scene.told() == [Opened()]
     scene._desk_closers.pop_all()
