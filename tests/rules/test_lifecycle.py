@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobrun.lifecycle import retry_delay_s, settle
+from jobrun.lifecycle import Settlement, retry_delay_s, settle
 from jobrun.model import LIVE, MAX_CRASHES, Ending, Job, Kind, OnCrash, Outcome, State
 from jobrun.units import from_ms
 
@@ -160,6 +160,12 @@ def test_a_retry_asked_for_at_once_waits_for_a_worker_alone() -> None:
     assert (becomes.state, becomes.run_at) == (State.READY, NOW)
 
 
+def test_a_retry_asked_for_in_less_than_a_second_is_waited_for() -> None:
+    becomes = settle(running(retries=1), Ending(outcome=Outcome.ERROR, retry_in_s=0.5), NOW, 0.5)
+
+    assert (becomes.state, becomes.run_at) == (State.SCHEDULED, NOW + timedelta(seconds=0.5))
+
+
 def test_asking_for_a_retry_gives_no_retry_that_is_not_left() -> None:
     becomes = settle(running(retries=0), Ending(outcome=Outcome.ERROR, retry_in_s=1.0), NOW, 0.5)
 
@@ -170,6 +176,42 @@ def test_an_interruption_hands_the_job_back_at_once() -> None:
     becomes = settle(running(), Ending(outcome=Outcome.INTERRUPTED, cause="shutdown"), NOW, 0.5)
 
     assert (becomes.state, becomes.run_at, becomes.reason) == (State.READY, NOW, "shutdown")
+
+
+def test_what_was_taken_back_before_it_began_is_as_if_it_was_never_given_out() -> None:
+    taken_back = Ending(outcome=Outcome.INTERRUPTED, cause="shutdown", has_begun=False)
+
+    becomes = settle(running(failures=1, crashes=2), taken_back, NOW, 0.5)
+
+    assert becomes == Settlement(state=State.READY, failures=1, crashes=2, run_at=None, reason=None)
+
+
+@pytest.mark.parametrize(("has_begun", "reason"), [(True, "while it ran"), (False, "before it ran")])
+def test_a_cancelled_job_says_whether_it_ran(has_begun: bool, reason: str) -> None:  # noqa: FBT001 -- a parameter of the test
+    ending = Ending(outcome=Outcome.INTERRUPTED, has_begun=has_begun)
+
+    becomes = settle(running(cancel_at=NOW), ending, NOW, 0.5)
+
+    assert becomes == Settlement(state=State.CANCELLED, failures=0, reason=f"cancelled {reason}")
+
+
+@pytest.mark.parametrize(
+    ("on_crash", "crashes", "state", "reason"),
+    [
+        (OnCrash.FAIL, 0, State.FAILED, "SIGKILL"),
+        (OnCrash.PARK, 0, State.CRASHED, "SIGKILL"),
+        (OnCrash.RETRY, 0, State.CRASHED, "SIGKILL"),
+        (OnCrash.RETRY, 2, State.CRASHED, "poison: its worker died 3 times in a row"),
+    ],
+)
+def test_the_death_that_ends_a_job_is_counted_and_named(
+    on_crash: OnCrash, crashes: int, state: State, reason: str
+) -> None:
+    job = running(on_crash=on_crash, failures=4, crashes=crashes, retries=4)
+
+    becomes = settle(job, Ending(outcome=Outcome.CRASHED, cause="SIGKILL"), NOW, 0.5)
+
+    assert becomes == Settlement(state=state, failures=5, crashes=crashes + 1, reason=reason)
 
 
 def test_a_job_that_kills_its_worker_three_times_is_stopped_whatever_its_retries() -> None:
@@ -222,12 +264,14 @@ def test_no_retry_is_due_at_the_deadline_or_later(outcome: Outcome, left_s: floa
     assert becomes.state is state
     assert becomes.reason is not None
     assert becomes.reason.endswith("exit 3")
+    assert (becomes.failures, becomes.crashes) == (1, int(outcome is Outcome.CRASHED))
 
 
 def test_the_reason_of_a_retry_says_which_one_and_why() -> None:
     becomes = settle(running(retries=3, failures=1), Ending(outcome=Outcome.ERROR, cause="exit 3"), NOW, 0.5)
 
     assert becomes.reason == "retry 2 of 3: exit 3"
+    assert settle(running(retries=1), Ending(outcome=Outcome.ERROR), NOW, 0.5).reason == "retry 1 of 1: error"
 
 
 @given(jobs, endings, spreads)
