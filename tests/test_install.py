@@ -45,7 +45,9 @@ def tree(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize("script", [SCRIPT, ROOT / ".ci" / "run", ROOT / "tests" / "versions.sh"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "script", [SCRIPT, ROOT / ".ci" / "run", ROOT / "tests" / "versions.sh"], ids=lambda path: path.name
+)
 def test_shellcheck_finds_nothing(script: Path) -> None:
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")

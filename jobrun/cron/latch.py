@@ -29,6 +29,8 @@ def turned(latch: Latch, *, is_success: bool, now: datetime) -> tuple[Latch, Tur
     1 failed
     2 None
     0 recovered
+    >>> latch.last_success_at == now
+    True
     """
     if is_success:
         turn = None if latch.failing_since is None else Turn.RECOVERED
