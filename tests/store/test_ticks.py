@@ -149,6 +149,32 @@ def test_a_job_that_waits_with_a_tick_still_to_come_is_in_nobodys_way(store: Sto
     assert store.ticks.live_jobs("a", now=at(3600)) == [job.id]
 
 
+def test_a_job_of_no_tick_that_waits_is_in_the_way(store: Store) -> None:
+    by_hand = replace(JOB, scheduled_for=None, run_at=at(60))
+    [job] = store.intake.add([by_hand], now=at(0))
+
+    assert store.ticks.live_jobs("a", now=at(0)) == [job.id]
+
+
+def test_entries_know_nothing_of_each_others_ticks(store: Store) -> None:
+    theirs = [unrun(0, last=at(900), count=16), unrun(60, TickState.PENDING)]
+    kept = [store.ticks.record("b", tick, now=at(0)) for tick in theirs]
+
+    for first in (0, 30):
+        assert store.ticks.told("a", at(first), at(900)) == []
+    for instant in (None, at(60), at(61)):
+        assert store.ticks.of("a", at=instant) == []
+    assert store.ticks.pending("a") == []
+    [ours] = record(store, unrun(60, TickState.PENDING), now=61)
+    assert store.ticks.promote_pending("a", at(60), JOB, now=at(62)) is not None
+    assert store.ticks.promote_pending("a", at(60), JOB, now=at(62)) is None
+    assert ours is not None
+    store.ticks.drop_pending("a", at(60), reason="it waits no longer", now=at(63))
+
+    assert [tick.state for tick in store.ticks.of("a")] == [TickState.RAN]
+    assert sorted(store.ticks.of("b"), key=lambda tick: tick.at) == kept
+
+
 def test_what_a_span_tells_is_found_in_order_and_of_very_many_the_newest(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
