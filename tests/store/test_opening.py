@@ -250,7 +250,8 @@ def test_a_name_with_signs_of_a_uri_is_just_a_name(tmp_path: Path) -> None:
     open_store(path, create=True).close()
 
     assert path.is_file()
-    assert open_store(path).ledger.count(JobFilter()) == 0
+    with open_store(path) as store:
+        assert store.ledger.count(JobFilter()) == 0
 
 
 def test_a_job_file_says_what_it_is(path: Path) -> None:
