@@ -38,7 +38,7 @@ def ends(points: Points) -> tuple[float, float]:
     """Return the median of the first third, without its start, and that of the last third.
 
     >>> ends([(0, 90), (1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (7, 4), (8, 5), (9, 4)])
-    (1, 4)
+    (1.0, 4)
     """
     third = max(len(points) // 3, 1)
     early = points[third // 3 : third] or points[:1]
