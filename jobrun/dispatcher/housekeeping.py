@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Collection, Iterable
@@ -14,7 +15,7 @@ from jobrun.dispatcher.recovery import Recovery
 from jobrun.dispatcher.retention import Retention
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import World
-from jobrun.errors import Busy, NoRoom
+from jobrun.errors import Busy, JobrunError, NoRoom
 from jobrun.locks.roles import Role
 from jobrun.log import Log
 from jobrun.model import Job, WorkerRow
@@ -99,9 +100,10 @@ class Housekeeping:
 
     def close(self) -> None:
         """Empty the WAL if it is ours to do, and leave the role to others."""
-        if self._role.try_to_take():
-            self._empty_wal()
-            self._role.give_up()
+        with contextlib.suppress(JobrunError, OSError):  # a file that is lost; what its WAL holds stays there
+            if self._role.try_to_take():
+                self._empty_wal()
+        self._role.give_up()
 
     def _thin_out(self, seats: Iterable[Seat]) -> None:
         """Keep the output of our own running jobs from filling the disk."""
