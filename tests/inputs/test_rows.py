@@ -11,7 +11,6 @@ import pytest
 from tests.inputs.rows import COMMAND_LINE, LINE, ROWS, TABLE, TABLES
 from tests.inputs.test_command_line import LINES
 from tests.inputs.test_table import TABLES as BAD_TABLES
-from tests.security.threats_of_input import THREATS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,14 +34,6 @@ def test_a_row_names_tests_that_are_there(number: int) -> None:
 
     assert row.tests
     for test in row.tests:
-        file, _, name = test.partition("::")
-        assert name in functions_of(file), test
-
-
-@pytest.mark.parametrize("number", THREATS)
-def test_a_threat_names_tests_that_are_there(number: int) -> None:
-    assert THREATS[number]
-    for test in THREATS[number]:
         file, _, name = test.partition("::")
         assert name in functions_of(file), test
 

@@ -39,16 +39,21 @@ ROWS: dict[int, str] = {
     116: _FAILS,
     117: _FAILS,
     118: _FAILS,
+    119: "tests/chaos/test_drills.py::test_a_short_round_of_every_drill_holds",  # full
     120: f"{_HOSTILE}an_import_that_hangs_is_under_the_time_limit",
     121: _FAILS,
     122: "tests/process/test_refusals.py::test_a_job_that_removes_the_job_file_ends_its_group",
     123: "tests/process/test_sharing.py::test_a_job_file_that_is_opened_closed_and_copied_by_jobs_loses_nothing",
+    124: "tests/store/test_sqlite.py::test_the_file_refuses_a_lie_whoever_tells_it",
     125: "tests/process/test_nested.py::test_a_job_that_enqueues_in_a_loop_is_one_of_many_writers",
     126: "tests/process/test_nested.py::test_a_job_may_start_a_group_of_its_own",
+    127: "tests/chaos/test_drills.py::test_a_short_round_of_every_drill_holds",  # clock
+    128: "tests/chaos/test_drills.py::test_a_short_round_of_every_drill_holds",  # trees
     129: f"{_HOSTILE}what_can_be_called_is_called",
     130: f"{_HOSTILE}what_trying_again_cannot_mend_is_not_tried_again",
     131: f"{_HOSTILE}a_command_that_cannot_start_says_why_and_is_not_tried_again",
     132: _SHELL,
+    133: "tests/loops/test_naps.py::test_a_sleep_that_was_much_too_long_counts_against_no_time_limit",
     134: f"{_LIMITS}a_call_that_does_not_end_is_killed_after_the_grace",  # stops_itself
     135: "tests/process/test_core.py::test_jobs_may_leave_the_cores_that_the_group_was_started_with",
 }
@@ -67,8 +72,7 @@ OTHERWISE: dict[int, str] = {
     122: "the group leaves with 4; it cannot go on without the file",
     125: "there is no limit per queue yet: the disk is the limit, and a full one is said",
     126: "allowed: several groups may share a job file, and a group that a job started ends with that job",
+    128: "trees that breed and run away are ended; a bomb without a limit of processes is not tried: it takes the host",
+    133: "a suspended host is tried as a group that was stopped: the limit is of the monotonic clock",
     134: "not shown as stopped: the state of a job is that of its attempt, not of a process",
 }
-
-# Proved where disks are filled and clocks are moved.
-ELSEWHERE = {119, 124, 127, 128, 133}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _HERE = "tests/security/test_"
+_SHOWN, _LIMITS = f"{_HERE}shown.py", f"{_HERE}limits.py"
 
 THREATS: dict[int, str] = {
     1: f"{_HERE}files.py::test_nothing_that_is_made_can_be_seen_by_others",
@@ -22,8 +23,29 @@ THREATS: dict[int, str] = {
     32: f"{_HERE}words.py::test_no_name_reaches_a_path",
 }
 
-# Rows 11-13, 17-21 and 26: what is shown, and how much of it.
-SHOWN: dict[int, str] = {}
+# What is shown, and how much of it.
+SHOWN: dict[int, tuple[str, ...]] = {
+    11: (
+        f"{_SHOWN}::test_row_11_no_viewer_shows_what_a_terminal_obeys",
+        "tests/cli/test_safe.py::test_control_strings_are_shown_not_obeyed",
+        "tests/cli/test_logs.py::test_a_terminal_is_warned_of_raw_output",
+    ),
+    12: (f"{_SHOWN}::test_row_12_markup_in_a_name_is_just_a_name",),
+    13: (f"{_SHOWN}::test_row_13_an_event_is_one_line_of_the_log_whatever_it_tells_of",),
+    17: (
+        f"{_LIMITS}::test_a_flood_is_refused_with_flat_memory",
+        "tests/test_requests.py::test_arguments_over_a_mebibyte_are_refused_with_their_size",
+        "tests/process/test_hostile_tasks.py::test_a_message_of_fifty_megabytes_is_cut",
+    ),
+    18: (
+        f"{_LIMITS}::test_row_18_a_filter_is_a_value_and_no_statement",
+        f"{_LIMITS}::test_row_18_a_filter_of_what_is_removed_is_a_value_too",
+    ),
+    19: ("tests/table/test_files.py::test_a_bomb_is_refused_at_once",),
+    20: (f"{_LIMITS}::test_row_20_a_bomb_of_json_is_read_or_refused_at_once",),
+    21: (f"{_LIMITS}::test_row_21_a_pattern_takes_no_time",),
+    26: (f"{_SHOWN}::test_row_26_a_job_file_of_any_name_is_named_harmlessly",),
+}
 
 # Rows of what is not there yet: a web page (14-16), releases (27-31).
 LATER = {14, 15, 16, 27, 28, 29, 30, 31}
