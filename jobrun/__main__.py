@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
+# `python -m` puts the working directory first: a `json.py` there would be run for Python's own.
 if __name__ == "__main__" and not sys.flags.safe_path:
-    del sys.path[
-        0
-    ]  # `python -m` puts the working directory first: a `json.py` there would be run for Python's own
+    del sys.path[0]
 
 import os
 import signal
