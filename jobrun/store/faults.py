@@ -11,7 +11,12 @@ from jobrun.trouble import around_us
 
 PathLike = str | os.PathLike[str]
 
-_NOT_THERE = ("no such table", "no such column", "no such index")  # all that we name is in a sound file
+_NO_SCHEMA_OF_OURS = (
+    "no such table",
+    "no such column",
+    "no such index",
+    "unsupported file format",
+)  # all that we name is in a sound file
 _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
 _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -19,7 +24,7 @@ _FULL_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 def fault(error: sqlite3.Error | UnicodeDecodeError, path: PathLike) -> JobrunError | None:
     """Return what is wrong with the file; None for a mistake of our own."""
     name = getattr(error, "sqlite_errorname", "")
-    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NOT_THERE):
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NO_SCHEMA_OF_OURS):
         name = "SQLITE_CORRUPT"
     return _of_content(name, error, path) or _of_place(name, error, path)
 
@@ -48,7 +53,7 @@ def _of_place(name: str, error: Exception, path: PathLike) -> JobrunError | None
     if name == "SQLITE_IOERR_WRITE":  # a limit on file sizes, or a disk that was made read-only under us
         return NoRoom(f"{_read_only(path)}; nothing was changed") if is_read_only(path) else no_room(path)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return _lack_of_descriptors() or barred(path, error)
+        return lack_of_descriptors() or barred(path, error)
     if name.startswith(("SQLITE_IOERR", "SQLITE_NOMEM")):
         return DiskFault(f"`{path}` cannot be read or written ({error}); nothing was changed")
     return None
@@ -87,7 +92,7 @@ def barred(path: PathLike, error: Exception | None = None) -> JobFileUnusable:
     return DiskFault(f"`{path}` cannot be read or written ({error}); nothing was changed")
 
 
-def _lack_of_descriptors() -> JobrunError | None:
+def lack_of_descriptors() -> JobrunError | None:
     """Say so if there are fewer left than SQLite needs, which does not tell why it cannot open a file."""
     taken: list[int] = []
     try:

@@ -11,7 +11,7 @@ from functools import partial
 
 from jobrun import private
 from jobrun.durability import FULL, SYNCHRONOUS, check_durability
-from jobrun.errors import JobFileUnusable, NoRoom, Refused
+from jobrun.errors import JobFileUnusable, JobrunError, NoRoom, Refused
 from jobrun.locks.gate import Gate
 from jobrun.places import side_folder
 from jobrun.store.database import FAULTS, Database, PathLike, translated
@@ -235,7 +235,10 @@ def _bring_up_to_date(
     try:
         migrate(connection, Path(path), patience_s=patience_s)
     except FAULTS as error:
-        raise translated(error, path) from error
+        told = translated(error, path)
+        if not isinstance(told, JobrunError):  # the steps are right for a sound file of that version
+            told = JobFileUnusable(f"`{path}` is damaged ({error}); nothing was changed")
+        raise told from error
     except OSError as error:
         raise _of_system(error, f"cannot bring `{path}` up to date", path) from None
 

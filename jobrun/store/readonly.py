@@ -8,7 +8,7 @@ from jobrun.durability import FULL, SYNCHRONOUS
 from jobrun.errors import JobFileUnusable, NoRoom
 from jobrun.places import side_folder
 from jobrun.store.database import FAULTS, Database, Fault, PathLike
-from jobrun.store.faults import fault
+from jobrun.store.faults import fault, lack_of_descriptors
 from jobrun.store.opening import connect, prepare
 from jobrun.store.schema import VERSION
 
@@ -25,7 +25,7 @@ def open_for_reading(path: PathLike, error: Fault) -> Database:
     Raises `JobrunError` if it cannot be read either.
     """
     why = fault(error, path)
-    if not isinstance(why, JobFileUnusable):
+    if not isinstance(why, JobFileUnusable) or lack_of_descriptors() is not None:
         raise why or error
     way = _WITHOUT_SHM if isinstance(why, NoRoom) else _WITHOUT_WAL
     if way is _WITHOUT_WAL:

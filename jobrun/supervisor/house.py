@@ -18,7 +18,7 @@ from jobrun.signals import NUDGE, Signals
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
 from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.kin import Kin
-from jobrun.supervisor.office import Main, Office
+from jobrun.supervisor.office import Main, Office, in_words
 from jobrun.supervisor.pauses import Pauses
 from jobrun.supervisor.roles import Before, Roles
 from jobrun.supervisor.room import make_room
@@ -269,7 +269,7 @@ class House:
             self._exit_code = 0
         else:
             pause_s = office.pause()
-            self._log.say(f"{office.name} {_in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
+            self._log.say(f"{office.name} {in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
 
     def _worker_ended(self, slot: Slot, code: int) -> None:
         self._hear(self._desk)  # perhaps it was told to leave
@@ -280,7 +280,7 @@ class House:
         if slot.gone is not None and slot.gone.begun:
             self._pauses.forgive(slot.number - 1)  # a job did it; it is stopped after three times
             pause_s = 0.0
-        self._log.say(f"worker {slot.number} ({slot.name}) {_in_words(code)}; replaced in {pause_s:g} s")
+        self._log.say(f"worker {slot.number} ({slot.name}) {in_words(code)}; replaced in {pause_s:g} s")
 
     def _fork(self, main: Callable[[], int], let_go: Callable[[], None]) -> int:
         return fork(main, let_go=lambda: self._let_go(let_go), stacks_fd=self._log.fd)
@@ -296,7 +296,3 @@ class House:
                 office.control.close()
         for slot in self._crew.all():
             slot.close()
-
-
-def _in_words(code: int) -> str:
-    return f"exit {code}" if code >= 0 else procs.signal_name(-code)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from jobrun import procs
 from jobrun.supervisor.pauses import Pauses
 from jobrun.wire.channel import Channel, pair
 from jobrun.wire.messages import Message
@@ -83,3 +84,8 @@ class Office:
         """Say that nothing more will come: who holds it ends."""
         if self.control is not None:
             self.control.hang_up()
+
+
+def in_words(code: int) -> str:
+    """Return how a process ended, by its exit code or minus its signal."""
+    return f"exit {code}" if code >= 0 else procs.signal_name(-code)

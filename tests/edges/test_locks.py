@@ -167,8 +167,7 @@ def test_signals_are_heard_again_after_a_gate_that_nobody_may_enter(tmp_path: Pa
         os.close(nothing)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=from_ms(0))
+        store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=from_ms(0))  # SQLite has locks of its own
 
         assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 

@@ -42,7 +42,7 @@ def test_how_a_job_ended_is_kept_when_the_job_file_is_gone(
     answer, settled = worker.heard()
     assert isinstance(answer, Answer)
     assert "was removed while it was in use" in (answer.error or "")
-    assert settled == Settled(tokens=[order.token])
+    assert settled == Settled(tokens=[order.token], is_shelved=True)
     assert scene.told() == [Opened(), Drained()]
     kept = shelf.find(side_dir(scene.path) / "spool", order.token)
     assert kept is not None
@@ -194,9 +194,7 @@ def test_a_group_on_a_file_that_it_cannot_write_is_refused(
 
 def _let_go(scene: Scene) -> None:
     """Take away what the kernel takes from a dispatcher that has ended."""
-    for seat in scene.desk._seats:
-        seat.close()
-    scene.desk._housekeeping._role.give_up()
+    scene.desk.close()
     scene._desk_closers.pop_all()
     scene.boss.close()
     scene.desk._control.close()

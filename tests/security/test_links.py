@@ -138,9 +138,9 @@ def test_what_opens_side_files_follows_no_link(
 def test_a_spooled_message_is_never_written_through_a_link(
     tmp_path: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = iter(["guessed", "free"])
+    names = iter(["a" * 32, "b" * 32])
     monkeypatch.setattr("secrets.token_hex", lambda _size: next(names))
-    (tmp_path / "guessed").symlink_to(precious)
+    (tmp_path / ("a" * 32)).symlink_to(precious)
     ours, theirs = pair(tmp_path)
 
     ours.send(Hello(generation=0, unsettled=["x" * 100_000]))  # finds no place under the first name

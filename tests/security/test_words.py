@@ -151,6 +151,7 @@ def test_no_name_reaches_a_path(site: Site) -> None:
     assert made <= {
         "jobs.db-wal",
         "jobs.db-shm",
+        "ballast",
         "housekeeper",
         "messenger",
         "bell.work",
