@@ -23,6 +23,7 @@ from tests.process.site import children_of, eventually, kill
 LOOK_S, KILL_S, PURGE_S, RELOAD_S = 5.0, 3.0, 60.0, 300.0
 FULL_S = 30 * 60.0  # from here on the curves are kept
 MOST_MIB, MOST_WAL_MIB = 10.0, 64.0
+MOST_POINTS = 60
 TABLE = """
 # written at {now}
 [env]
@@ -184,8 +185,14 @@ def _draw(trial: Trial, watch: Watch) -> None:
     }
     for name, (up, series) in pages.items():
         if all(series.values()):
+            thinned = {each: _thinned(points) for each, points in series.items()}
             title = f"Half an hour under load, with a kill each {KILL_S:.0f} s: {up}"
-            (place / f"soak-{name}.svg").write_text(draw(title, "minutes", up, series, even=True))
+            (place / f"soak-{name}.svg").write_text(draw(title, "minutes", up, thinned, even=True))
+
+
+def _thinned(points: Points) -> Points:
+    """Return about as many points as the eye can tell apart, the last among them."""
+    return points[:: -max(len(points) // MOST_POINTS, 1)][::-1]
 
 
 DRILL = Drill(level="L12", says="a long time of mixed load and kills: nothing may grow", run=_run, share=0.0)
