@@ -146,7 +146,7 @@ run_try() {
 
 run_test() {
     make_checkout_environment .venv '.[test]'
-    for tool in busybox dash mandoc shellcheck strace systemd-analyze tmux; do
+    for tool in busybox dash gcc mandoc shellcheck strace systemd-analyze tmux; do
         command -v "$tool" >/dev/null || say "Not installed: $tool. The tests that need it are skipped."
     done
     exec "$venv/bin/python" -m pytest "$@"
