@@ -388,6 +388,37 @@ def test_a_claim_that_nobody_began_is_undone_unless_another_has_followed(store: 
     assert claim(store)[0].attempt == 1
 
 
+def test_what_is_undone_shows_again_when_the_attempt_before_it_began(store: Store) -> None:
+    others = add(store, call("app:other", retries=9), call("app:work", retries=9))
+    for second in (10, 20, 30):
+        store.queue.promote(now=at(second))
+        for place, job in enumerate(claim(store, "w1", "w2", now=at(second))):
+            if second < 30:
+                began_at = at(second + place)
+                finish(store, job, Outcome.ERROR, now=at(second + 2), began_at=began_at, retry_in_s=1.0)
+            else:
+                finish(store, job, Outcome.INTERRUPTED, now=at(31), has_begun=False)
+
+    undone = [got(store, job_id) for job_id in others]
+    assert [(job.attempt, job.started_at) for job in undone] == [(2, at(20)), (2, at(21))]
+
+
+def test_a_death_is_counted_in_the_file_and_the_attempt_began_when_its_worker_says(store: Store) -> None:
+    add(store, call(retries=1))
+    [job] = claim(store, now=at(1))
+    finish(store, job, Outcome.CRASHED, now=at(3), began_at=at(2), cause="SIGKILL")
+
+    after = got(store, job.id)
+    assert (after.failures, after.crashes, after.started_at) == (1, 1, at(2))
+    assert after.reason == "retry 1 of 1: SIGKILL"
+
+    store.queue.promote(now=at(60))
+    [job] = claim(store, now=at(60))
+    finish(store, job, Outcome.ERROR, now=at(61))
+    assert (got(store, job.id).crashes, got(store, job.id).started_at) == (0, at(60))
+    assert [attempt.started_at for attempt in store.ledger.attempts(job.id)] == [at(2), at(60)]
+
+
 def test_an_ending_frees_the_worker_and_is_kept_with_its_attempt(store: Store) -> None:
     add(store)
     [job] = claim(store)
