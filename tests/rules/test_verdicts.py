@@ -53,9 +53,15 @@ def due(it: Entry, *, since: datetime, now: datetime) -> Due:
 
 
 def verdicts(
-    it: Entry, *, since: datetime, now: datetime, live: tuple[int, ...] = (), **changes: Any
+    it: Entry,
+    *,
+    since: datetime,
+    now: datetime,
+    live: tuple[int, ...] = (),
+    has_pending: bool = False,
+    **changes: Any,
 ) -> list[NewTick]:
-    situation = Situation(now=now, row=row(**changes), live=live)
+    situation = Situation(now=now, row=row(**changes), live=live, has_pending=has_pending)
     return decide(it, due(it, since=since, now=now), situation)
 
 
@@ -197,6 +203,81 @@ def test_a_live_job_is_in_the_way_unless_overlap_is_allowed(overlap: Overlap, ex
 
     assert tick.state is expected
     assert tick.in_way == (None if expected is RAN else 12)
+
+
+def test_a_tick_that_is_not_run_names_the_oldest_job_in_the_way() -> None:
+    [tick] = verdicts(entry(overlap=Overlap.SKIP), since=NIGHT, now=NIGHT + HOUR, live=(12, 15))
+
+    assert (tick.in_way, tick.reason) == (12, "job 12 was in the way")
+
+
+def test_a_tick_that_still_waits_is_in_the_way_too_though_no_job_is_there_yet() -> None:
+    [tick] = verdicts(entry(overlap=Overlap.SKIP), since=NIGHT, now=NIGHT + HOUR, has_pending=True)
+
+    assert (tick.state, tick.in_way, tick.reason) == (SKIPPED, None, "an earlier tick still waited")
+
+
+def test_of_several_that_are_made_up_none_runs_beside_another_though_overlap_is_allowed() -> None:
+    it = entry(catchup=Catchup.ALL, catchup_window_s=4 * 3600.0, overlap=Overlap.ALLOW)
+
+    found = verdicts(it, since=NIGHT, now=NIGHT + 2 * HOUR + 5 * MINUTE)
+
+    assert told(found) == [("04:00", RAN), ("05:00", PENDING)]
+
+
+def test_what_was_missed_says_by_how_much_and_why() -> None:
+    now = NIGHT + 50 * HOUR + MINUTE
+    [older, _] = verdicts(entry(), since=NIGHT, now=now)
+    [late, made_up] = verdicts(
+        entry(catchup_window_s=2 * 3600.0), since=NIGHT + 48 * HOUR, now=now, done_until=NIGHT + 48 * HOUR
+    )
+
+    assert older.reason == "no scheduler served it in time"
+    assert late.reason == "served 3660 s late, a later tick stands for it"
+    assert made_up.reason == "made up 60 s after its time"
+
+
+@pytest.mark.parametrize(("late_s", "is_catchup"), [(10.0, False), (10.001, True)])
+def test_what_is_served_within_ten_seconds_is_not_called_late(
+    late_s: float,
+    is_catchup: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    [tick] = verdicts(entry(), since=NIGHT, now=NIGHT + HOUR + timedelta(seconds=late_s))
+
+    assert tick.job is not None
+    assert tick.job.terms.is_catchup == is_catchup
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "window", "catchup", "expected_s"),
+    [
+        (600.0, 3000.0, Catchup.NONE, 60.0),
+        (86400.0, None, Catchup.ONE, 3600.0),
+        (3600.0, None, Catchup.ONE, 1800.0),
+        (90.0, None, Catchup.ONE, 60.0),
+        (30.0, None, Catchup.ONE, 30.0),
+        (3600.0, 1.0, Catchup.ONE, 60.0),
+        (3600.0, 90.0, Catchup.ONE, 90.0),
+    ],
+)
+def test_a_tick_is_made_up_for_half_its_interval_but_not_less_than_a_minute_or_more_than_an_hour(
+    interval_s: float, window: float | None, catchup: Catchup, expected_s: float
+) -> None:
+    assert window_s(entry(catchup=catchup, catchup_window_s=window), interval_s) == expected_s
+
+
+@pytest.mark.parametrize(
+    ("paused_h", "until_h", "state"),
+    [(0.5, 49.5, TickState.PAUSED), (0.5, 40.0, MISSED), (40.0, 49.5, MISSED)],
+)
+def test_ticks_that_share_a_row_were_paused_if_all_of_them_were(
+    paused_h: float, until_h: float, state: TickState
+) -> None:
+    pause: dict[str, Any] = {"paused_at": NIGHT + paused_h * HOUR, "paused_until": NIGHT + until_h * HOUR}
+
+    [older, _] = verdicts(entry(), since=NIGHT, now=NIGHT + 50 * HOUR + MINUTE, **pause)
+
+    assert (older.count, older.state) == (49, state)
 
 
 def test_a_paused_entry_says_so_and_runs_again_when_the_pause_is_over() -> None:
