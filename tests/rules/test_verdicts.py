@@ -94,6 +94,26 @@ def test_a_tick_missed_within_the_window_is_made_up_and_told_so() -> None:
     assert timedelta() <= tick.job.run_at - now <= MINUTE
 
 
+@pytest.mark.parametrize(
+    ("now", "interval_h"),
+    [(NIGHT, 1), (NIGHT + HOUR, 18), (NIGHT + HOUR + MINUTE, 18), (NIGHT + 6 * HOUR, 1)],
+)
+def test_the_interval_is_that_from_the_last_tick_or_if_several_are_due_between_the_next_two(
+    now: datetime, interval_h: int
+) -> None:
+    it = entry("0 3,4,9 * * *")
+
+    found = due(it, since=NIGHT - MINUTE, now=now)
+
+    assert found.interval_s == interval_h * 3600
+
+
+def test_where_no_tick_ever_comes_none_is_due() -> None:
+    found = due_ticks(lambda _: iter(()), since=NIGHT, now=NIGHT + DAY, window=lambda _: 60.0)
+
+    assert found == Due()
+
+
 @pytest.mark.parametrize("name", ["a", "b", "c", "d", "e"])
 def test_what_is_made_up_is_not_put_off_into_the_way_of_the_next_tick(name: str) -> None:
     it = entry("* * * * *", name=name, catchup_window_s=1800.0)
