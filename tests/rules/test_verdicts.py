@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobrun.cron.due import MOST_COUNTED, Due, due_ticks
+from jobrun.cron.due import MOST_COUNTED, Due, between, due_ticks
 from jobrun.cron.occurrences import upcoming
 from jobrun.cron.verdicts import MOST_CAUGHT_UP, Situation, decide, window_s
 from jobrun.cron.words import Catchup, Entry, EntryRow, NewTick, Occurrence, Overlap, TickState
@@ -106,6 +106,34 @@ def test_the_interval_is_that_from_the_last_tick_or_if_several_are_due_between_t
     found = due(it, since=NIGHT - MINUTE, now=now)
 
     assert found.interval_s == interval_h * 3600
+
+
+def test_the_last_tick_of_all_is_due_and_told_of_though_none_follows() -> None:
+    moved_from = datetime(2027, 1, 10, 2, 30)  # noqa: DTZ001 -- a local time that does not exist
+    last = Occurrence(at=NIGHT, local=NIGHT, moved_from=moved_from)
+
+    def after(instant: datetime) -> Iterator[Occurrence]:
+        return iter((last,) if instant < last.at else ())
+
+    def at_hour(hours: int) -> Due:
+        now = NIGHT + hours * HOUR
+        return due_ticks(after, since=NIGHT - HOUR, now=now, window=lambda _: 60.0)
+
+    assert at_hour(0) == Due(recent=(last,))
+    [older] = at_hour(1).older
+    assert (older.at, older.moved_from, older.count) == (NIGHT, moved_from, 1)
+    assert list(between(after, older, [])) == [older]
+    assert list(between(after, older, [(NIGHT, NIGHT)])) == []
+
+
+def test_of_more_ticks_than_are_walked_through_the_newest_are_recent() -> None:
+    it = entry("* * * * *", catchup=Catchup.ALL, catchup_window_s=600 * 60.0)
+
+    found = verdicts(it, since=NIGHT, now=NIGHT + 590 * MINUTE)
+
+    made_up = [tick.at for tick in found if tick.state in (RAN, PENDING)]
+    assert made_up == [NIGHT + minute * MINUTE for minute in range(491, 591)]
+    assert found[0].at == NIGHT + MINUTE
 
 
 def test_where_no_tick_ever_comes_none_is_due() -> None:

@@ -291,6 +291,32 @@ def test_a_scheduled_job_is_not_claimed_before_it_is_promoted(store: Store) -> N
     assert [job.id for job in claim(store, now=at(60))] == [job_id]
 
 
+def test_what_is_due_is_promoted_a_few_at_a_time_and_nothing_else_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobrun.store.queue.PROMOTED_AT_ONCE", 2)
+    _, second, first, third = ids = add(store, *(call(run_at=at(second)) for second in (90, 61, 60, 62)))
+
+    assert [store.queue.promote(now=at(62)), {i for i in ids if state(store, i) is State.READY}] == [
+        2,
+        {first, second},
+    ]
+    assert [store.queue.promote(now=at(62)) for _ in range(2)] == [1, 0]
+    assert {i for i in ids if state(store, i) is State.READY} == {first, second, third}
+
+
+def test_what_was_not_started_in_time_ends_a_few_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobrun.store.queue.PROMOTED_AT_ONCE", 2)
+    ids = add(store, *(call(expires_at=at(10)) for _ in range(3)))
+
+    batches = [store.queue.expire(now=at(10)) for _ in range(3)]
+
+    assert [len(batch) for batch in batches] == [2, 1, 0]
+    assert sorted(batches[0] + batches[1]) == ids
+
+
 def test_the_next_due_instant_is_that_of_the_earliest_scheduled_job(store: Store) -> None:
     assert store.queue.next_due() is None
 
