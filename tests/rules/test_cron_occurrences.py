@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobrun.cron.clocks import changes
+from jobrun.cron.clocks import change_between, changes
 from jobrun.cron.fields import parse_expression
 from jobrun.cron.occurrences import next_occurrence, next_of_interval, upcoming
 from jobrun.cron.words import Dst, Entry, Every, Expression, Occurrence
@@ -267,6 +267,30 @@ def test_an_interval_is_counted_from_its_anchor_on_either_side() -> None:
     assert next_of_interval(every, anchor, anchor - timedelta(seconds=1)) == anchor
     assert next_of_interval(every, anchor, anchor - timedelta(seconds=90)) == anchor
     assert next_of_interval(every, anchor, anchor + 1000 * DAY) == anchor + 1000 * DAY + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("dst", "days"),
+    [(Dst.VIXIE, ["27 02:30", "28 03:00", "29 02:30"]), (Dst.SKIP, ["27 02:30", "29 02:30", "30 02:30"])],
+)
+def test_an_entry_has_its_own_rule_for_changes_of_the_clocks(dst: Dst, days: list[str]) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    it = entry("30 2 * * *", zone=berlin, dst=dst)
+
+    coming = itertools.islice(upcoming(it, datetime(2027, 3, 26, 12, tzinfo=UTC)), 3)
+
+    assert [f"{each.local:%d %H:%M}" for each in coming] == days
+
+
+@pytest.mark.parametrize(("early_s", "late_s"), [(0.0, 0.0), (0.25, 0.0), (0.0, 0.75)])
+def test_a_change_of_the_clocks_falls_on_a_whole_second_whoever_asks(early_s: float, late_s: float) -> None:
+    eve = datetime(2027, 3, 27, 12, tzinfo=UTC)
+
+    found = change_between(
+        eve + timedelta(seconds=early_s), eve + DAY + timedelta(seconds=late_s), ZoneInfo("Europe/Berlin")
+    )
+
+    assert (found.at, found.shift) == (datetime(2027, 3, 28, 1, tzinfo=UTC), HOUR)
 
 
 def test_what_is_to_come_is_listed_in_order_and_in_the_zone_of_the_entry() -> None:
