@@ -233,6 +233,16 @@ def test_queues_share_one_order_of_urgency(store: Store) -> None:
     assert [job.id for job in claim(store, "w1", "w2", "w3", queues=["a", "b"])] == [b, new_a, old_a]
 
 
+def test_however_queues_are_mixed_the_most_urgent_job_of_all_runs_first(store: Store) -> None:
+    wanted = [("a", 5), ("b", 3), ("b", 3), ("a", 0), ("b", -1)]
+    ids = add(store, *(call(queue=queue, priority=priority) for queue, priority in wanted))
+
+    for queues in (("a", "b"), ("b", "a")):
+        claimed = claim(store, "w1", "w2", queues=queues)
+        assert [job.id for job in claimed] == [ids.pop(0), ids.pop(0)]
+    assert [job.id for job in claim(store, queues=("b", "a"))] == ids
+
+
 def test_a_worker_gets_jobs_of_its_queues_alone(store: Store) -> None:
     other, wanted = add(store, call(queue="other"), call(queue="wanted"))
 
