@@ -46,17 +46,23 @@ def create(path: Path) -> bool:
 def _check_place(path: Path) -> None:
     """Refuse to put a new file where one was taken away from those who use it, or from its -wal.
 
-    SQLite would play a -wal that is left into whatever file has that name.
+    SQLite would play a -wal that is left into whatever file has that name. Who has just made the file may have
+    both by now: so what lies beside it is looked at first, and then whether it is there itself.
     """
-    left = f"{os.path.realpath(path)}-wal"
-    if os.path.exists(left) and os.path.getsize(left):  # noqa: PTH110, PTH202 -- False, too, where we may not look
+    left = Path(f"{os.path.realpath(path)}-wal")
+    has_wal = has_workers = False
+    with contextlib.suppress(OSError):  # where we may not look, we shall not write either
+        has_wal = left.stat().st_size > 0
+    with contextlib.suppress(OSError):
+        has_workers = any(map(locks.is_held, (Path(side_folder(path)) / "locks").iterdir()))
+    if os.path.lexists(path):
+        return
+    if has_wal:
         raise JobFileUnusable(
             f"`{path}` is gone, and its last changes are still in `{left}`",
             hint="put the file back beside it; or, to begin anew, move that away",
         )
-    folder = Path(side_folder(path)) / "locks"
-    found = folder.iterdir() if os.path.isdir(folder) else ()  # noqa: PTH112 -- as above
-    if any(map(locks.is_held, found)):
+    if has_workers:
         raise JobFileUnusable(
             f"`{path}` was removed while workers are at work on it", hint="put it back, or end them first"
         )
