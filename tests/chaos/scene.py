@@ -152,6 +152,19 @@ class Scene:
         self.groups.append(group)
         return group
 
+    def person(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start a program of `people`; what it says is in NAME.err."""
+        with (self.folder / f"{name}.err").open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"tests.chaos.people.{name}", *words],
+                env=self.environment(),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+
     def rows(self, sql: str, *values: object) -> list[tuple[int, ...]]:
         """Return what SQLite alone reads; nothing while the file cannot be read."""
         with contextlib.suppress(sqlite3.OperationalError), closing(self._reader()) as reader:

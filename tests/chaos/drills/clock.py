@@ -8,13 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,10 +17,10 @@ from jobrun.model import Job, Kind, NewJob, State
 from jobrun.store import Store, open_store
 from tests.chaos.ledger import write
 from tests.chaos.scene import Group, Scene
-from tests.chaos.trial import CannotTry, Drill, Trial
+from tests.chaos.trial import Drill, Trial
+from tests.chaos.wallclock import WallClock, clock_of
 from tests.process.site import children_of
 
-SOURCE = Path(__file__).with_name("wallclock.c")
 TABLE = """
 [jobs.minutely]
 call = "chaosclock:tells"
@@ -52,31 +47,9 @@ _SPANS_S = (1, 60, 3600, 86400, 365 * 86400)
 _MOMENTS = (datetime(2038, 1, 19, 3, 13, 57, tzinfo=UTC), datetime(1970, 1, 1, 0, 0, 57, tzinfo=UTC))
 
 
-@dataclass(slots=True)
-class _Clock:
-    """The clock of the group, which is the true one but for what a file says."""
-
-    path: Path
-    offset: timedelta = timedelta()
-    preload: list[str] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
-
-    def set(self, offset: timedelta) -> None:
-        self.offset = offset
-        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(fd, struct.pack("=q", self.nanoseconds), 0)  # in one write
-        os.close(fd)
-
-    @property
-    def nanoseconds(self) -> int:
-        return self.offset // timedelta(microseconds=1) * 1000
-
-
 def _run(trial: Trial) -> None:
     scene = Scene(trial)
-    clock = _clock_of(trial)
+    clock = clock_of(trial)
     table = trial.folder / "jobs.toml"
     table.write_text(TABLE)
     table.chmod(0o600)
@@ -106,7 +79,7 @@ def _run(trial: Trial) -> None:
         scene.close()
 
 
-def _step(scene: Scene, store: Store, clock: _Clock, group: Group) -> None:
+def _step(scene: Scene, store: Store, clock: WallClock, group: Group) -> None:
     """Set the clock under jobs of all kinds that know the time, and see what becomes of them."""
     trial = scene.trial
     target = _target(trial, clock)
@@ -144,7 +117,7 @@ def _step(scene: Scene, store: Store, clock: _Clock, group: Group) -> None:
     trial.count("steps")
 
 
-def _set(scene: Scene, store: Store, clock: _Clock, target: datetime) -> None:
+def _set(scene: Scene, store: Store, clock: WallClock, target: datetime) -> None:
     """Set the clock, or have a job set it."""
     if scene.trial.dice.random() < 0.5:
         clock.set(clock.offset + (target - clock.now()))
@@ -156,7 +129,7 @@ def _set(scene: Scene, store: Store, clock: _Clock, target: datetime) -> None:
     scene.trial.count("steps by a job")
 
 
-def _is_set_late(scene: Scene, store: Store, clock: _Clock, group: Group) -> None:
+def _is_set_late(scene: Scene, store: Store, clock: WallClock, group: Group) -> None:
     """Begin with a clock that nobody has set since the boot, and set it."""
     trial = scene.trial
     _until("the clock is found behind", lambda: "no tick is served" in group.log())
@@ -172,7 +145,7 @@ def _is_set_late(scene: Scene, store: Store, clock: _Clock, group: Group) -> Non
     trial.count("late clocks")
 
 
-def _target(trial: Trial, clock: _Clock) -> datetime:
+def _target(trial: Trial, clock: WallClock) -> datetime:
     """Draw to what the clock is set: somewhere else, right before a full minute; or back to the truth."""
     kind = trial.dice.randrange(8)
     if kind == 0:
@@ -187,7 +160,7 @@ def _target(trial: Trial, clock: _Clock) -> datetime:
 def _ask(
     scene: Scene,
     store: Store,
-    clock: _Clock,
+    clock: WallClock,
     task: str,
     args: tuple[object, ...] = (),
     *,
@@ -292,32 +265,6 @@ def _cpu_s(group: Group) -> float:
             fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _clock_of(trial: Trial) -> _Clock:
-    """Build what sets the clock of a process, and see that it does, and sets no other clock."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise CannotTry("needs a C compiler, for a wall clock of its own (gcc)")
-    library = trial.folder / "wallclock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE], check=True, timeout=60)
-    clock = _Clock(trial.folder / "offset")
-    clock.preload = ["env", f"LD_PRELOAD={library}", f"CLOCK_OFFSET={clock.path}"]
-    clock.set(timedelta(days=1000))
-    look = "import time, datetime; time.sleep(0.01); print(time.time(), datetime.datetime.now().timestamp(),"
-    look += " time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))"
-    said = subprocess.run(
-        [*clock.preload, sys.executable, "-S", "-c", look], capture_output=True, check=True, timeout=60
-    )
-    *walls, monotonic, boottime = map(float, said.stdout.split())
-    is_set = all(abs(wall - time.time() - 1000 * 86400) < WAIT_S for wall in walls)
-    is_true = (
-        time.monotonic() - monotonic < WAIT_S and time.clock_gettime(time.CLOCK_BOOTTIME) - boottime < WAIT_S
-    )
-    if not (is_set and is_true):
-        raise CannotTry(f"cannot set the clock of a process here: {said.stdout!r}")
-    clock.set(timedelta())
-    return clock
 
 
 def _until(what: str, look: Callable[[], bool]) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ def _run(trial: Trial) -> None:
     try:
         _prepare(scene, case)
         groups = [scene.start("--drain", "5s") for _ in range(case.groups)]
-        asker = _asker(scene) if case.is_asked else None
+        asker = scene.person("asker", str(scene.papers.acknowledged), "0.02") if case.is_asked else None
         if not _until(lambda: len(scene.papers.ids(scene.papers.acknowledged)) and _effects(scene) > 2, 60):
             trial.fault(f"{name}: nothing began: {groups[0].errors}")
         case.hurt(scene, trial)
@@ -76,16 +75,6 @@ def _prepare(scene: Scene, case: Case) -> None:
     batch.write_text("".join(f"{line}\n" for line in lines))
     told = scene.run("enqueue", "-q", "--batch", str(batch))
     scene.papers.acknowledged.write_text(told.stdout)
-
-
-def _asker(scene: Scene) -> subprocess.Popen[bytes]:
-    with (scene.folder / "asker.err").open("wb") as errors:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.asker", str(scene.papers.acknowledged), "0.02"],
-            env=scene.environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=errors,
-        )
 
 
 def _watch(trial: Trial, name: str, case: Case, group: Group, began: float) -> None:

@@ -6,8 +6,6 @@ import ctypes
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +38,7 @@ def _run(trial: Trial) -> None:
         told = scene.run("enqueue", "-q", "chaostasks:short")
         ledger.write(scene.papers.acknowledged, [int(told.stdout)])
         group = scene.start("--drain", "3s")
-        asker = _asker(scene)
+        asker = scene.person("asker", str(scene.papers.acknowledged), "0.05")
         _wait(lambda: len(group.workers()) == 2, 30)
         while True:
             (_limit if limited else _cycle)(scene, group)
@@ -73,16 +71,6 @@ def _small_disk(trial: Trial) -> Path:
     if not is_apart or libc.mount(b"none", os.fsencode(folder), b"tmpfs", 0, data) != 0:
         raise CannotTry(f"cannot mount a disk: {os.strerror(ctypes.get_errno())}")
     return folder
-
-
-def _asker(scene: Scene) -> subprocess.Popen[bytes]:
-    with (scene.folder / "asker.err").open("wb") as errors:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.asker", str(scene.papers.acknowledged), "0.05"],
-            env=scene.environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=errors,
-        )
 
 
 def _cycle(scene: Scene, group: Group) -> None:

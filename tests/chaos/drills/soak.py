@@ -7,8 +7,6 @@ job file, and to the people who ask for jobs.
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -52,7 +50,7 @@ class _Soak:
         self.scene.run("enqueue", "-q", "--exec", "true")
         self.calm = self.scene.launch(self.serving())
         self.hurt = self.scene.start(n=2)
-        self.client = self.asks()
+        self.client = self.scene.person("steady")
         self.roles = self.named()
         self.due = dict.fromkeys((self.look, self.hurt_one, self.purge, self.rewrite_table), 0.0)
         self.waits_read = 0
@@ -66,11 +64,6 @@ class _Soak:
         draft.write_text(TABLE.format(now=time.time(), effects=self.scene.papers.effects))
         draft.replace(self.table)
         return RELOAD_S
-
-    def asks(self) -> subprocess.Popen[bytes]:
-        """Start one who asks for jobs."""
-        words = [sys.executable, "-m", "tests.chaos.people.steady"]
-        return subprocess.Popen(words, env=self.scene.environment(), cwd=ROOT, stdin=subprocess.DEVNULL)
 
     def named(self) -> dict[str, int]:
         """Return the processes of the calm group, by role."""
@@ -104,7 +97,7 @@ class _Soak:
             self.trial.count("kills")
         if self.client.poll() is not None or what == "client":
             self.client.wait()
-            self.client = self.asks()
+            self.client = self.scene.person("steady")
         if what == "group":
             self.hurt.process.wait()
             self.hurt = self.scene.start(n=2)

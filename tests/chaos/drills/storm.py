@@ -122,5 +122,5 @@ def _by_own_hand(seen: Evidence) -> int:
 
 
 DRILL = Drill(
-    level="L6", says="everything is killed and frozen at random moments", run=_run, long_s=60.0, share=3.0
+    level="L6", says="everything is killed and frozen at random moments", run=_run, long_s=60.0, share=6.0
 )

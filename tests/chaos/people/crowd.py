@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
 from tests.chaos.harms import Hand
-from tests.chaos.scene import ROOT, Scene
+from tests.chaos.scene import Scene
 from tests.process.site import children_of
 
 _LIVES_S = (0.4, 3.0)
@@ -65,14 +64,4 @@ class Crowd:
         seed = str(dice.randrange(1 << 30))
         who, *mode = words
         given = [*mode, seed, str(scene.tasks if who == "client" else scene.folder)]
-        with (scene.folder / f"{who}.err").open("ab") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.chaos.people.{who}", *given],
-                env=scene.environment(),
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                start_new_session=True,
-            )
-        return Person(words, process, time.monotonic() + dice.uniform(*_LIVES_S))
+        return Person(words, scene.person(who, *given), time.monotonic() + dice.uniform(*_LIVES_S))

@@ -1,6 +1,6 @@
 """A program that asks for jobs until it is killed, and notes each id it was given; it keeps the job file open.
 
-    python -m tests.chaos.asker PAPER PAUSE_S
+    python -m tests.chaos.people.asker PAPER PAUSE_S
 
 What it is refused it notes on standard error, one line each, and tries again.
 """
