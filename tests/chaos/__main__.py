@@ -101,7 +101,11 @@ def _tell(found: Found) -> None:
 
 def _options(words: list[str]) -> argparse.Namespace:
     longest = max(map(len, DRILLS))
-    drills = "".join(f"\n  {name:{longest}}  {drill.level:4} {drill.says}" for name, drill in DRILLS.items())
+    levels = max(len(drill.level) for drill in DRILLS.values())
+    drills = "".join(
+        f"\n  {name:{longest}}  {drill.level:{levels}}  {drill.says}{'' if drill.share else '; only if it is named'}"
+        for name, drill in DRILLS.items()
+    )
     parser = argparse.ArgumentParser(
         prog="./install.sh chaos",
         description=__doc__,

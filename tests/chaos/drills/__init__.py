@@ -26,6 +26,7 @@ DRILLS: dict[str, Drill] = {
     "cron": cron.DRILL,
     "points": points.DRILL,
     "errors": errors.DRILL,
+    "rlimits": rlimits.DRILL,
     "full": full.DRILL,
     "damage": damage.DRILL,
     "power": power.DRILL,
@@ -36,5 +37,4 @@ DRILLS: dict[str, Drill] = {
     "races": races.DRILL,
     "fuzz": fuzz.DRILL,
     "soak": soak.DRILL,
-    "rlimits": rlimits.DRILL,
 }
