@@ -88,9 +88,8 @@ class Seating:
         return not seat.is_greeted and (hello.generation, hello.number) == (self._generation, seat.greetings)
 
     def send(self, seat: Seat, message: Message) -> None:
-        with contextlib.suppress(
-            OSError, EOFError
-        ):  # its worker is dying; what it said before is still to be heard
+        # Its worker may be dying; what it said before is still to be heard.
+        with contextlib.suppress(OSError, EOFError):
             seat.channel.send(message)
 
     def hand_out(self, seat: Seat, order: Run) -> None:

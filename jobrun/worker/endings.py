@@ -9,9 +9,8 @@ from pathlib import Path
 from jobrun.wire import shelf
 from jobrun.wire.messages import Ended
 
-SHELVED_AFTER_S = (
-    0.5  # a commit takes milliseconds; who waits longer has a dispatcher without a disk, or none
-)
+# A commit takes milliseconds; who waits longer has a dispatcher without a disk, or none.
+SHELVED_AFTER_S = 0.5
 
 
 class Endings:
