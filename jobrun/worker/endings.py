@@ -11,6 +11,7 @@ from jobrun.wire.messages import Ended
 
 # A commit takes milliseconds; who waits longer has a dispatcher without a disk, or none.
 SHELVED_AFTER_S = 0.5
+AGAIN_S = 5.0  # on a full disk; to try costs more than to wait
 
 
 class Endings:
@@ -21,6 +22,7 @@ class Endings:
         self._kept: dict[str, Ended] = {}
         self._shelve_at: dict[str, float] = {}  # monotonic seconds, of those that are not shelved
         self._shelved: set[str] = set()
+        self._full_until = 0.0
 
     def __contains__(self, token: str) -> bool:
         return token in self._kept
@@ -52,17 +54,17 @@ class Endings:
         if not self._shelve_at:
             return longest_s
         first = next(iter(self._shelve_at.values()))  # they stand in the order in which they are due
-        return max(min(first - time.monotonic(), longest_s), 0.0)
+        return max(min(max(first, self._full_until) - time.monotonic(), longest_s), 0.0)
 
     def shelve(self) -> None:
-        """Write down what has waited for long; later again what there is no room for."""
+        """Write down what has waited for long; where there is no room, all of it later again."""
         now = time.monotonic()
-        for token in [token for token, at in self._shelve_at.items() if at <= now]:
+        due = [token for token, at in self._shelve_at.items() if at <= now] if now >= self._full_until else []
+        for token in due:
             try:
                 shelf.put(self._spool, self._kept[token])
-                self._shelved.add(token)
             except OSError:
-                del self._shelve_at[token]
-                self._shelve_at[token] = now + SHELVED_AFTER_S
-            else:
-                del self._shelve_at[token]
+                self._full_until = now + AGAIN_S
+                return
+            del self._shelve_at[token]
+            self._shelved.add(token)
