@@ -77,9 +77,9 @@ from jobrun.store import open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 for create in (False, True):
     try:
-        store = open_store(Path(sys.argv[1 + create]), create=create)
-        print(store.ledger.count(JobFilter()))
-        store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=datetime.now(UTC))
+        with open_store(Path(sys.argv[1 + create]), create=create) as store:
+            print(store.ledger.count(JobFilter()))
+            store.intake.add([NewJob(kind=Kind.CALL, task="a:f")], now=datetime.now(UTC))
     except JobrunError as error:
         print(type(error).__name__, error.message)
 """
