@@ -12,6 +12,8 @@ from jobrun.errors import JobFileUnusable, JobrunError
 
 AGAIN = 71  # EX_OSERR of sysexits(3): how a process of a group ends that its successor may do better than
 _DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_LOADER = {os.strerror(code): code for code in (*_DESCRIPTORS, errno.ENOMEM)}
+_LOADER["failed to map segment"] = errno.ENOMEM  # as glibc says it
 _AROUND = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
     | {errno.ENOMEM, errno.ENOLCK, errno.EAGAIN, errno.ENODEV, errno.ESTALE}
@@ -22,10 +24,10 @@ def around_us(error: BaseException) -> JobrunError | None:
     """Return what only the system around us can mend, and which may come up anywhere; None for a bug."""
     if isinstance(error, MemoryError):
         return _out_of_memory()
-    if isinstance(error, ImportError):  # of what lies in a library that the loader could not open
-        return next(
-            (_told(code) for code in (*_DESCRIPTORS, errno.ENOMEM) if os.strerror(code) in str(error)), None
-        )
+    if isinstance(
+        error, ImportError
+    ):  # of what lies in a library that the loader could not open, or had no room for
+        return next((_told(code) for said, code in _LOADER.items() if said in str(error)), None)
     if not isinstance(error, OSError) or error.errno is None:
         return None
     if error.errno in (*_DESCRIPTORS, errno.ENOMEM):

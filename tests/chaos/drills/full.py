@@ -82,8 +82,8 @@ def _cycle(scene: Scene, group: Group) -> None:
             ledger.write(scene.papers.acknowledged, [int(told.stdout)])
     filler = scene.path.parent / "filler"
     _fill(filler)
+    _ask_in_vain(scene)  # and what runs ends meanwhile
     began, used_s = time.monotonic(), _cpu_s(group)
-    _ask_in_vain(scene)
     while time.monotonic() - began < _FULL_S:
         time.sleep(0.1)
         _fill(filler)  # what was freed meanwhile

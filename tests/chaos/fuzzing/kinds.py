@@ -16,6 +16,7 @@ from typing import Any
 from tests.chaos.fuzzing.spoil import shrunk
 
 LONGEST_S = 1.0  # CPU time for one input
+_SHRUNK_S = 20.0  # for the search of the least input
 _HANGS_S = 10.0  # CPU time after which we stop waiting
 _MOST_SHOWN = 400
 
@@ -71,7 +72,12 @@ def fault_of(kind: Kind, value: Any) -> str | None:
 
 def told(kind: Kind, value: Any, fault: str) -> str:
     """Return a fault with the least input that has it."""
-    least = shrunk(value, lambda shorter: _is_alike(fault_of(kind, shorter), fault))
+    end = time.monotonic() + _SHRUNK_S
+
+    def does_harm(shorter: Any) -> bool:
+        return time.monotonic() < end and _is_alike(fault_of(kind, shorter), fault)
+
+    least = shrunk(value, does_harm)
     return f"{fault}; least input: {least!r:.{_MOST_SHOWN}}"
 
 
