@@ -28,6 +28,7 @@ from tests.inputs.face import KNOWN_CODES, Said, ask, misbehaved
 
 ROOT = Path(__file__).resolve().parents[3]
 VIEWERS = (("list",), ("inspect", "{}"), ("logs", "{}"), ("failed",), ("status",), ("why", "{}"))
+MODES: tuple[tuple[tuple[str, ...], bool], ...] = (((), False), ((), True), (("--json",), False))
 _MOST_JOBS = 40  # of the viewed file; then a new one is begun
 _PATIENCE_S = 60.0
 # What goes on until it is told to end, asks, or starts processes: for `programs` alone.
@@ -41,7 +42,11 @@ def kinds(folder: Path) -> list[Kind]:
     return [
         Kind("command lines", command_line, command, slice_s=0.3),
         Kind(
-            "texts of jobs, through six viewers", foreign_text, Viewers(folder / "viewed").meet, slice_s=0.6
+            "texts of jobs, through six viewers",
+            foreign_text,
+            Viewers(folder / "viewed").meet,
+            slice_s=0.6,
+            runs=len(VIEWERS) * len(MODES),
         ),
         Kind("spoilt job files", spoils, Spoilt(folder).meet, slice_s=0.4),
         Kind("programs", partial(command_line, is_program=True), program, slice_s=0.3),
@@ -141,7 +146,7 @@ class Viewers:
         job_id = _store(self._path, text)
         for words in VIEWERS:
             shown = [word.format(job_id) for word in words]
-            for more, is_terminal in (((), False), ((), True), (("--json",), False)):
+            for more, is_terminal in MODES:
                 argv = ["--db", str(self._path), *shown, *(() if shown[0] == "logs" else more)]
                 if fault := misbehaved(ask(argv, is_terminal=is_terminal), argv, is_terminal=is_terminal):
                     return f"{' '.join([*words, *more])}{' on a terminal' if is_terminal else ''}: {fault}"
