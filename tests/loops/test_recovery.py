@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tests.lockfiles import write_record
 
 _TOKEN = f"recovery{os.getpid()}"  # like no other: all processes of the machine are looked at
 OURS = f"{_TOKEN}-1"
+DEADLINE_S = 30.0  # for what takes a moment: a loaded machine is no failure
 NOW = from_ms(1_800_000_000_000)
 # It outlives TERM, tells of it, and repeats what it hears.
 STUBBORN = "trap 'echo TERM' TERM; echo ready; while :; do read -r word && echo \"$word\"; done"
@@ -32,7 +34,7 @@ STUBBORN = "trap 'echo TERM' TERM; echo ready; while :; do read -r word && echo 
 class Stray:
     """A process that a dead group left behind."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
 
     @property
     def pid(self) -> int:
@@ -40,12 +42,18 @@ class Stray:
 
     def says(self) -> str:
         assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
+        found = b""
+        while not found.endswith(b"\n"):
+            assert select.select([self.process.stdout], [], [], DEADLINE_S)[0], "it says nothing"
+            piece = self.process.stdout.read(1)
+            assert piece, f"it is dead, after `{found!r}`"
+            found += piece
+        return found.decode().rstrip("\n")
 
     def is_unhurt(self) -> bool:
         """Say whether it lives, and was sent nothing since it was asked last."""
         assert self.process.stdin is not None
-        print("still here", file=self.process.stdin, flush=True)
+        self.process.stdin.write(b"still here\n")
         return self.says() == "still here"
 
 
@@ -88,7 +96,7 @@ def remains(tmp_path: Path) -> Iterator[Remains]:
                 env={"PATH": os.environ["PATH"], **variables},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                text=True,
+                bufsize=0,
                 pass_fds=fds,
             )
             undo.enter_context(process)
@@ -131,7 +139,7 @@ def test_what_has_the_mark_is_told_to_end_once_and_killed_after_its_grace(remain
     assert not remains.is_dead(after_s=GRACE_S - 0.001)
     assert stray.is_unhurt()
     assert not remains.is_dead(after_s=GRACE_S)
-    assert stray.process.wait() == -9
+    assert stray.process.wait(DEADLINE_S) == -9
     assert remains.is_dead(after_s=GRACE_S)
 
 

@@ -157,6 +157,7 @@ def test_after_a_death_what_was_begun_is_told_from_what_was_not(scene: Scene, lo
     worker, orders = loaded(5)
     ended, lost, begun = (worker.read() for _ in range(3))
     worker.finish(ended)
+    (side_dir(scene.path) / "logs" / worker.name).write_bytes(b"last words")
 
     scene.bury(worker, begun=[lost.token, begun.token])
     scene.step()
@@ -164,6 +165,23 @@ def test_after_a_death_what_was_begun_is_told_from_what_was_not(scene: Scene, lo
     assert states(scene, [ended, lost, begun]) == [State.SUCCEEDED, State.CRASHED, State.CRASHED]
     assert states(scene, orders[3:]) == [State.READY, State.READY]
     assert [scene.job(order.job_id).failures for order in orders[3:]] == [0, 0]
+    heads = [scene.store.ledger.attempts(order.job_id)[0].ending.output.head for order in (lost, begun)]
+    assert heads == [b"", b"last words"]
+
+
+def test_an_attempt_names_the_process_that_ran_it(scene: Scene) -> None:
+    scene.open()
+    worker = scene.hire()
+    pids: list[int | None] = []
+    for said in (None, 4711):
+        [job_id] = add(scene, 1)
+        scene.step()
+        order = worker.read()
+        worker.say(Ended(token=order.token, ending=Ending(outcome=Outcome.OK), pid=said))
+        scene.step(after_s=GATHER_S)
+        pids.append(scene.store.ledger.attempts(job_id)[0].pid)
+
+    assert pids == [scene.desk._seats.by_name[worker.name].pid, 4711]
 
 
 def test_what_was_read_and_not_begun_waits_again_after_a_death(scene: Scene, loaded: Loaded) -> None:
