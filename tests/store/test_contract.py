@@ -640,6 +640,13 @@ def test_two_ended_jobs_of_one_key_cannot_both_wait_again(store: Store) -> None:
     assert [state(store, one) for one in (first, second)] == [State.FAILED, State.FAILED]
 
 
+def test_of_two_ended_jobs_of_one_key_that_which_failed_may_wait_again(store: Store) -> None:
+    done = ended(store, Outcome.OK, key="k")
+    failed = ended(store, Outcome.ERROR, key="k")
+
+    assert store.orders.retry([done, failed], now=at(9)) == [failed]
+
+
 def test_a_taken_key_of_a_job_that_is_not_to_be_retried_hinders_nobody(store: Store) -> None:
     done, failed = ended(store, Outcome.OK, key="k"), ended(store)
     add(store, call(key="k"))
