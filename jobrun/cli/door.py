@@ -135,6 +135,8 @@ def _prepare_streams(*, is_closed: bool) -> None:
 
     Remarks on a closed standard error go where `_open_standard_descriptors` made them go.
     """
+    if sys.stdout is None:  # closed, or the interpreter could not find out
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False))
     if sys.stderr is None:
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False))
     for stream in (sys.stdout, sys.stderr):
