@@ -145,7 +145,7 @@ def _run(trial: Trial) -> None:
         _draw(trial, soak.watch)
         soak.scene.finish()
         trial.count("jobs", max(soak.scene.papers.ids(soak.scene.papers.acknowledged), default=0))
-        soak.scene.verdict()
+        soak.scene.verdict(may_leave_files=True)  # groups are killed
     finally:
         soak.close()
 
