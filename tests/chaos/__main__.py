@@ -46,19 +46,21 @@ def _drive(given: argparse.Namespace, tallies: dict[str, Tally]) -> None:
 
 def _run_all(given: argparse.Namespace, tallies: dict[str, Tally], begin: Begin) -> None:
     end = time.monotonic() + given.minutes * 60
-    running: dict[Future[Found], str] = {}
+    running: dict[Future[Found], tuple[str, float]] = {}
     while True:
         while len(running) < given.jobs and (name := _next(given, tallies, end)):
             tally = tallies[name]
             seconds = _length(DRILLS[name], given)
-            running[begin(name, given.seed + tally.started, seconds)] = name
+            running[begin(name, given.seed + tally.started, seconds)] = name, seconds
             tally.started += 1
-            tally.promised_s += seconds
+            tally.used_s += seconds
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             found = future.result()
-            tallies[running.pop(future)].add(found)
+            name, seconds = running.pop(future)
+            tallies[name].add(found)
+            tallies[name].used_s += found.took_s - seconds
             _tell(found)
 
 
@@ -74,7 +76,7 @@ def _next(given: argparse.Namespace, tallies: dict[str, Tally], end: float) -> s
     able = [
         name for name, tally in tallies.items() if not tally.cannot and _may_begin(name, tally, given, end)
     ]
-    return min(able, key=lambda name: tallies[name].promised_s / (DRILLS[name].share or 1), default=None)
+    return min(able, key=lambda name: tallies[name].used_s / (DRILLS[name].share or 1), default=None)
 
 
 def _may_begin(name: str, tally: Tally, given: argparse.Namespace, end: float) -> bool:

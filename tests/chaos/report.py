@@ -20,7 +20,7 @@ class Tally:
     """The rounds of one drill."""
 
     started: int = 0
-    promised_s: float = 0.0  # how long its rounds wanted to take
+    used_s: float = 0.0  # what its rounds took, and what those that run want to take
     ended: int = 0
     took_s: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)

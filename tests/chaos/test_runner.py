@@ -173,7 +173,7 @@ def test_an_unknown_drill_is_refused_with_the_names_of_all(checkout: Checkout) -
 def test_the_help_says_of_each_drill_what_it_does(checkout: Checkout) -> None:
     _, said = checkout.run("--help")
 
-    assert "\n  holds   L0   it holds\n" in said
+    assert "\n  holds   L0  it holds\n" in said
 
 
 def test_no_line_of_the_table_is_too_wide_and_no_figure_leaves_what_it_counts() -> None:
