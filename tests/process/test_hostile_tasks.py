@@ -357,8 +357,9 @@ def test_a_thread_that_a_task_leaves_is_noted(served: Site) -> None:
 
 @pytest.mark.parametrize("task", ["enqueues_together", "enqueues_one_by_one", "enqueues_from_threads"])
 def test_a_task_that_enqueues_gets_the_ids_and_its_jobs_run_once(served: Site, task: str) -> None:
-    job, _ = ended(served, task, 50)
+    job, attempt = ended(served, task, 50)
 
+    assert job.state is OK, attempt
     ids = json.loads(job.result or "")
     assert len(set(ids)) == 50
     assert all(served.wait(job_id).state is OK for job_id in ids)
