@@ -36,6 +36,7 @@ class Baseline:
     recursion: int
     collects: bool
     limits: dict[int, tuple[int, int]]
+    user: tuple[int, ...]  # real, effective and saved, and the same of the group
 
 
 def baseline() -> Baseline:
@@ -52,6 +53,7 @@ def baseline() -> Baseline:
         recursion=sys.getrecursionlimit(),
         collects=gc.isenabled(),
         limits={which: resource.getrlimit(which) for which in _LIMITS},
+        user=_user(),
     )
 
 
@@ -71,6 +73,15 @@ def put_back(before: Baseline) -> None:
         sys.setrecursionlimit(before.recursion)
     if gc.isenabled() != before.collects:
         (gc.enable if before.collects else gc.disable)()
+
+
+def is_another_user(before: Baseline) -> bool:
+    """Say whether a call has given up who we were, which nothing can put back (setresuid(2))."""
+    return _user() != before.user
+
+
+def _user() -> tuple[int, ...]:
+    return os.getresuid() + os.getresgid()
 
 
 def _put_back_signals(before: Baseline) -> None:

@@ -206,6 +206,8 @@ class Worker:
         self._mail.end_asking()
         self._surroundings.leave()
         tidy.put_back(self._baseline)
+        if tidy.is_another_user(self._baseline):
+            ending = self._last(ending, "the task became another user")
         if left := end_leftovers(self._locks, LEFTOVER_GRACE_S):
             ending = replace(ending, note="; ".join(filter(None, [ending.note, left_behind(left)])))
         return ending
