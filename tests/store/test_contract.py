@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -634,10 +634,37 @@ def test_a_retry_whose_key_is_taken_changes_nothing_and_names_the_holder(store: 
 def test_two_ended_jobs_of_one_key_cannot_both_wait_again(store: Store) -> None:
     first, second = ended(store, key="k"), ended(store, key="k")
 
-    with pytest.raises(NotDone, match="key `k`"):
-        store.orders.retry([first, second], now=at(9))
+    with pytest.raises(NotDone, match=f"job {second} cannot wait again: job {first} has its key `k`"):
+        store.orders.retry([second, first], now=at(9))
 
     assert [state(store, one) for one in (first, second)] == [State.FAILED, State.FAILED]
+
+
+def expired(store: Store, **options: Any) -> int:
+    [job_id] = add(store, call(expires_at=at(1), **options))
+    assert store.queue.expire(now=at(1)) == [job_id]
+    return job_id
+
+
+def crashed(store: Store, **options: Any) -> int:
+    return ended(store, Outcome.CRASHED, **options)
+
+
+def cancelled(store: Store, **options: Any) -> int:
+    return ended(store, Outcome.CANCELLED, **options)
+
+
+@pytest.mark.parametrize("end", [crashed, cancelled, expired])
+def test_whatever_its_end_a_job_cannot_wait_again_beside_one_with_its_key(
+    store: Store, end: Callable[..., int]
+) -> None:
+    first, second, free = (end(store, key=key) for key in ("k", "k", "free"))
+
+    with pytest.raises(NotDone, match="key `k`"):
+        store.orders.retry([first, second], now=at(9))
+    assert store.orders.retry([free, first], now=at(9)) == [first, free]
+    with pytest.raises(NotDone, match=f"job {first} has its key `k`"):
+        store.orders.retry([second], now=at(9))
 
 
 def test_of_two_ended_jobs_of_one_key_that_which_failed_may_wait_again(store: Store) -> None:
@@ -676,6 +703,38 @@ def test_an_environment_is_forgotten_with_the_last_job_that_needs_it(store: Stor
     assert store.ledger.environment(digest) == {"SECRET": "x"}
     store.orders.purge([second])
     assert store.ledger.environment(digest) == {}
+
+
+def test_environments_of_others_neither_keep_one_nor_go_with_it(store: Store) -> None:
+    jobs = [
+        NewJob(
+            kind=Kind.SHELL,
+            task="true",
+            surroundings=Surroundings(cwd="/", umask=0o22, environment={"NAME": name}),
+        )
+        for name in ("a", "b")
+    ]
+    gone, kept = (got(store, job_id) for job_id in add(store, *jobs))
+    store.orders.cancel(gone.id, now=at(1))
+
+    store.orders.purge([gone.id])
+
+    assert store.ledger.environment(gone.environment or "") == {}
+    assert store.ledger.environment(kept.environment or "") == {"NAME": "b"}
+
+
+def test_retries_alone_are_brought_forward_and_not_before_now(store: Store) -> None:
+    [timed] = add(store, call(run_at=at(500)))
+    done = ended(store, Outcome.OK)
+    far, near, overdue = add(store, *(call(retries=1) for _ in range(3)))
+    for job, wait_s in zip(claim(store, "w1", "w2", "w3"), (298, 148, 88), strict=True):
+        finish(store, job, Outcome.ERROR, now=at(2), retry_in_s=wait_s)
+    before = [got(store, job_id).run_at for job_id in (timed, done, overdue)]
+
+    assert store.queue.bring_forward(100, now=at(100)) == 2
+
+    assert [got(store, job_id).run_at for job_id in (far, near)] == [at(200), at(100)]
+    assert [got(store, job_id).run_at for job_id in (timed, done, overdue)] == before
 
 
 def test_the_counts_add_up_to_what_was_added_less_what_was_purged(store: Store) -> None:
