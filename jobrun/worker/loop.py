@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -193,7 +194,8 @@ class Worker:
         self._log.say(f"{note}; this worker leaves")
         self._leaving = True
         self._in_a_row = 0
-        self._poll.unregister(self._post.orders.fileno())
+        with contextlib.suppress(KeyError):  # a second fault of one job
+            self._poll.unregister(self._post.orders.fileno())
         return replace(ending, note="; ".join(filter(None, [ending.note, note])))
 
     def _call(self, order: Run) -> Ending:

@@ -148,6 +148,7 @@ def signals_itself(signum: int) -> list[int]:
 
 
 def becomes_another(uid: int) -> None:
+    os.write(1, b"so long")  # which has to be collected
     os.setgid(uid)
     os.setuid(uid)
 
