@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +113,13 @@ def _arranged(arrange: Arrange) -> Iterator[tuple[Scene, Mapping[str, Act]]]:
                     os.close(fd)
 
 
-_kept: list[tempfile.TemporaryDirectory[str]] = []
-
-
+@cache
 def _template() -> str:
     """Return a folder with an empty job file: to make one takes long."""
-    if not _kept:
-        _kept.append(tempfile.TemporaryDirectory(dir=GROUND))
-        open_store(Path(_kept[0].name) / "jobs.db", create=True).close()
-    return _kept[0].name
+    kept = tempfile.TemporaryDirectory(dir=GROUND)
+    atexit.register(kept.cleanup)
+    open_store(Path(kept.name) / "jobs.db", create=True).close()
+    return kept.name
 
 
 def one_run(arrange: Arrange, choose: Choose, *, kills: int = 0) -> tuple[Played, str, list[str]]:

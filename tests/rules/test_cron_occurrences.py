@@ -271,15 +271,18 @@ def test_an_interval_is_counted_from_its_anchor_on_either_side() -> None:
 
 @pytest.mark.parametrize(
     ("dst", "days"),
-    [(Dst.VIXIE, ["27 02:30", "28 03:00", "29 02:30"]), (Dst.SKIP, ["27 02:30", "29 02:30", "30 02:30"])],
+    [
+        (Dst.VIXIE, ["26 02:30", "27 02:30", "28 03:00", "29 02:30"]),
+        (Dst.SKIP, ["26 02:30", "27 02:30", "29 02:30", "30 02:30"]),
+    ],
 )
 def test_an_entry_has_its_own_rule_for_changes_of_the_clocks(dst: Dst, days: list[str]) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     it = entry("30 2 * * *", zone=berlin, dst=dst)
 
-    coming = itertools.islice(upcoming(it, datetime(2027, 3, 26, 12, tzinfo=UTC)), 3)
-
-    assert [f"{each.local:%d %H:%M}" for each in coming] == days
+    for day in (25, 26, 27):
+        coming = itertools.islice(upcoming(it, datetime(2027, 3, day, 12, tzinfo=UTC)), 28 - day)
+        assert [f"{each.local:%d %H:%M}" for each in coming] == days[day - 25 :][: 28 - day]
 
 
 @pytest.mark.parametrize(("early_s", "late_s"), [(0.0, 0.0), (0.25, 0.0), (0.0, 0.75)])

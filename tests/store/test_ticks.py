@@ -220,6 +220,38 @@ def test_old_ticks_are_forgotten_a_few_at_a_time_but_none_that_waits(store: Stor
     assert times(store.ticks.of("a")) == [at(9), at(4)]
 
 
+def test_where_nothing_is_old_or_nothing_is_there_nothing_is_forgotten(store: Store) -> None:
+    assert store.ticks.forget_before(at(99), limit=9) == 0
+    record(store, unrun(0), now=50)
+
+    assert store.ticks.forget_before(at(50), limit=9) == 0
+    assert store.ticks.forget_before(at(51), limit=9) == 1
+
+
+def test_one_of_several_that_wait_is_dropped_alone_and_says_when(store: Store) -> None:
+    record(store, unrun(0, TickState.PENDING), unrun(60, TickState.PENDING), now=60)
+
+    store.ticks.drop_pending("a", at(0), reason="a newer one waits", now=at(70))
+
+    second, first = store.ticks.of("a")
+    assert (first.state, first.decided_at) == (TickState.SKIPPED, at(70))
+    assert (second.state, second.decided_at) == (TickState.PENDING, at(60))
+
+
+def test_a_tick_that_ran_is_found_though_a_row_from_before_tells_of_its_time(store: Store) -> None:
+    record(store, unrun(60, last=at(600), count=10), ran(360))
+
+    assert times(store.ticks.of("a", at=at(360))) == [at(360)]
+    assert times(store.ticks.of("a", at=at(300))) == [at(60)]
+
+
+def test_of_rows_from_before_that_which_reaches_furthest_counts(store: Store) -> None:
+    record(store, unrun(0), unrun(60, last=at(600), count=10), ran(240))
+
+    assert store.ticks.told("a", at(600), at(900)) == [(at(600), at(600))]
+    assert store.ticks.told("a", at(601), at(900)) == []
+
+
 def test_a_tick_is_kept_when_its_job_is_forgotten(store: Store) -> None:
     [tick] = record(store, ran())
     [job] = jobs(store)
