@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jobrun.bell import Tone, listening
 from jobrun.errors import NotDone, UsageError
 from jobrun.lifecycle import settle
 from jobrun.model import (
@@ -27,6 +28,7 @@ from jobrun.model import (
     WorkerRow,
     reserved_queue,
 )
+from jobrun.paths import side_dir
 from jobrun.store import Store
 from jobrun.store.endings import Settling
 from jobrun.store.insertion import Row
@@ -344,6 +346,49 @@ def test_whether_something_is_ready_is_told_by_queue(store: Store) -> None:
         False,
         True,
     ]
+
+
+def test_the_next_look_is_worth_it_when_a_job_falls_due_or_one_before_a_ready_one_is_too_late(
+    store: Store,
+) -> None:
+    assert store.queue.outlook([]).next_at is None
+    add(store, call(run_at=at(60), expires_at=at(90)), call(run_at=at(70), expires_at=at(50)))
+    outlook = store.queue.outlook([])
+    assert (outlook.due_at, outlook.expires_at, outlook.next_at) == (at(60), at(50), at(60))
+    add(store, call(expires_at=at(40)))
+
+    assert store.queue.outlook([]).next_at == at(40)
+    store.queue.expire(now=at(40))
+    add(store, call(expires_at=at(80)))
+    store.queue.expire(now=at(50))
+    assert store.queue.outlook([]).next_at == at(60)
+
+
+def test_what_is_too_late_keeps_no_other_job_waiting(store: Store) -> None:
+    _, job_id = add(store, call(expires_at=at(10), priority=1), call())
+
+    assert [job.id for job in claim(store, "w1", "w2", now=at(10))] == [job_id]
+
+
+def test_a_job_that_runs_again_has_no_reason_to_wait_any_more(store: Store) -> None:
+    [job_id] = add(store, call(retries=1))
+    finish(store, claim(store)[0], Outcome.ERROR, retry_in_s=0.0)
+    assert got(store, job_id).reason == "retry 1 of 1: error"
+
+    claim(store)
+
+    assert got(store, job_id).reason is None
+
+
+def test_whoever_waits_for_work_hears_of_a_job_that_waits_again_and_of_no_other_end(store: Store) -> None:
+    add(store, call(), call())
+    over, again = claim(store, "w1", "w2")
+
+    with listening(side_dir(store.path), Tone.WORK) as ear:
+        finish(store, over)
+        assert not ear.drain()
+        finish(store, again, Outcome.INTERRUPTED)
+        assert ear.drain()
 
 
 def test_a_job_not_started_in_time_is_never_started(store: Store) -> None:
@@ -729,12 +774,15 @@ def test_retries_alone_are_brought_forward_and_not_before_now(store: Store) -> N
     far, near, overdue = add(store, *(call(retries=1) for _ in range(3)))
     for job, wait_s in zip(claim(store, "w1", "w2", "w3"), (298, 148, 88), strict=True):
         finish(store, job, Outcome.ERROR, now=at(2), retry_in_s=wait_s)
-    before = [got(store, job_id).run_at for job_id in (timed, done, overdue)]
+    [gone] = add(store, call(retries=1))
+    finish(store, claim(store)[0], Outcome.ERROR, now=at(2), retry_in_s=298)
+    store.orders.cancel(gone, now=at(3))
+    before = [got(store, job_id).run_at for job_id in (timed, done, overdue, gone)]
 
     assert store.queue.bring_forward(100, now=at(100)) == 2
 
     assert [got(store, job_id).run_at for job_id in (far, near)] == [at(200), at(100)]
-    assert [got(store, job_id).run_at for job_id in (timed, done, overdue)] == before
+    assert [got(store, job_id).run_at for job_id in (timed, done, overdue, gone)] == before
 
 
 def test_the_counts_add_up_to_what_was_added_less_what_was_purged(store: Store) -> None:
