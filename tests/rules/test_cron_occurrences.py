@@ -348,7 +348,8 @@ def test_an_occurrence_is_later_and_shows_a_time_of_the_expression(
     ):
         shown = found.moved_from or found.local
         assert found.at > after
-        assert found.at == found.local.astimezone(UTC)  # in a repeated hour, what shows it equals nothing (PEP 495)
+        # A time of a repeated hour equals none of another zone (PEP 495).
+        assert found.at == found.local.astimezone(UTC)
         assert (shown.minute in expression.minutes, shown.hour in expression.hours) == (True, True)
         assert shown.month in expression.months
         assert found.moved_from is None or (dst is Dst.VIXIE and not expression.is_wildcard)
