@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from jobrun.actions import acting
 from jobrun.dispatcher.ends import end_attempts, expire
@@ -70,7 +79,11 @@ class Abandoned(Exception):
 
 
 class JobMachine(RuleBasedStateMachine):
-    """Jobs, with two processes that have the file open."""
+    """Jobs, with two processes that have the file open.
+
+    A rule about several jobs or runs names the first by itself: Hypothesis leaves out a rule whose bundle is
+    empty, but throws the whole history away when the empty bundle is inside a list.
+    """
 
     jobs = Bundle("jobs")
     runs = Bundle("runs")
@@ -170,10 +183,10 @@ class JobMachine(RuleBasedStateMachine):
         may_be = ending.outcome in {Outcome.ERROR, Outcome.TIMEOUT}
         self.end_all([(run, replace(ending, is_permanent=is_permanent and may_be))])
 
-    @rule(ends=st.lists(st.tuples(runs, endings), min_size=1, max_size=6))
-    def end_several(self, ends: list[tuple[Job, Ending]]) -> None:
+    @rule(run=runs, ending=endings, more=st.lists(st.tuples(runs, endings), max_size=5))
+    def end_several(self, run: Job, ending: Ending, more: list[tuple[Job, Ending]]) -> None:
         """End attempts in one commit, some of them twice, and some long ended."""
-        self.end_all(ends)
+        self.end_all([(run, ending), *more])
 
     @rule(run=runs, ending=endings, token=st.sampled_from(["", "t0", None]), off=st.integers(-1, 1))
     def end_by_a_wrong_name(self, run: Job, ending: Ending, token: str | None, off: int) -> None:
@@ -181,9 +194,9 @@ class JobMachine(RuleBasedStateMachine):
         stranger = replace(run, token=token, attempt=run.attempt + off)
         assert self.settle([(stranger, ending)]) == [None]
 
-    @rule(some=st.lists(runs, min_size=1, max_size=3))
-    def take_back(self, some: list[Job]) -> None:
-        self.end_all([(run, Ending(outcome=Outcome.INTERRUPTED, has_begun=False)) for run in some])
+    @rule(run=runs, more=st.lists(runs, max_size=2))
+    def take_back(self, run: Job, more: list[Job]) -> None:
+        self.end_all([(one, Ending(outcome=Outcome.INTERRUPTED, has_begun=False)) for one in [run, *more]])
 
     @rule(worker=st.sampled_from(WORKERS), outcome=st.sampled_from([Outcome.CRASHED, Outcome.INTERRUPTED]))
     def recover(self, worker: str, outcome: Outcome) -> None:
@@ -201,8 +214,9 @@ class JobMachine(RuleBasedStateMachine):
         if job is not None:
             self.paper.cancel(job_id, now=self.clock)
 
-    @rule(ids=st.sets(jobs, max_size=3))
-    def retry(self, ids: set[int]) -> None:
+    @rule(job_id=jobs, more=st.sets(jobs, max_size=2))
+    def retry(self, job_id: int, more: set[int]) -> None:
+        ids = {job_id, *more}
         wanted = self.paper.retriable(ids)
         keys = [key for i in wanted if (key := self.paper.jobs[i]["key"]) is not None]
         is_taken = len(set(keys)) < len(keys) or any(self.paper.holder(key) is not None for key in keys)
@@ -227,8 +241,10 @@ class JobMachine(RuleBasedStateMachine):
                 count += 1
         assert done.count == count
 
-    @rule(ids=st.sets(consumes(jobs), max_size=3))
-    def purge(self, ids: set[int]) -> None:
+    @precondition(lambda self: len(self.bundle("jobs")) > 1)
+    @rule(job_id=consumes(jobs), more=st.sets(jobs, max_size=2))
+    def purge(self, job_id: int, more: set[int]) -> None:
+        ids = {job_id, *more}
         assert self.store.orders.purge(sorted(ids)) == self.paper.purge(ids)
 
     @rule(
