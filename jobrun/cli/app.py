@@ -3,29 +3,98 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from jobrun.cli.commands import (
-    acting,
-    cron,
-    entries,
-    following,
-    importing,
-    looking,
-    saving,
-    units,
-    why,
-    working,
-)
+from jobrun.cli.verbs import FAMILIES, NAMES, VERBS, Family, Heading, Verb
 from jobrun.errors import UsageError, meant
 
 # What typer raises for words that make no sense; from 0.26 on click is a part of typer.
 _Misuse: type[Exception] = typer.BadParameter.__mro__[1]
+_CODES = (
+    "\b\nExit codes:\n"
+    "  0  done                              4   the job file cannot be used\n"
+    "  1  understood, but not done          5   refused for safety\n"
+    "  2  words that make no sense          75  busy, try again\n"
+    "  3  no such job                       70  a bug\n"
+    "  wait: the job's own code, 128+n by signal n, 124 when the time ran out,\n"
+    "        125 for an error of jobrun"
+)
+
+
+def run(argv: list[str], db: Path | None) -> int:
+    """Run a verb and return its exit code; without one show the status.
+
+    Raises `JobrunError`; words that make no sense are a `UsageError`.
+    """
+    _refuse_unknown_verb(argv)
+    if argv[:1] == ["cron"]:
+        argv = ["cron", *_with_verb_of_cron(argv[1:])]
+    group = built(argv)
+    try:
+        with group.make_context("jobrun", list(argv), obj=db) as ctx:
+            _refuse_twice(group, ctx, argv)
+            return int(group.invoke(ctx) or 0)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except _Misuse as misuse:
+        raise _usage_error(misuse, argv) from None
+
+
+def built(argv: Sequence[str] = ()) -> Any:
+    """Return the command line as typer makes it: with the one verb that words name, or else with all.
+
+    To make the verbs is most of the work of a short command.
+    """
+    wanted = argv[0] if argv and argv[0] in NAMES else None
+    app = _typer("jobrun")
+    app.callback(invoke_without_command=True, epilog=_CODES)(bare)
+    shown = [verb for verb in VERBS if wanted in {None, verb.name}]
+    for verb in shown:
+        if isinstance(verb, Verb):
+            _add(app, verb)
+        else:
+            app.add_typer(
+                _family(verb, argv[1:2]), name=verb.name, help=verb.help, epilog=_epilog(verb.examples)
+            )
+    group: Any = typer.main.get_command(app)
+    _list_by_heading(
+        group, {heading: [verb.name for verb in VERBS if verb.heading is heading] for heading in Heading}
+    )
+    for family in [verb for verb in shown if isinstance(verb, Family)]:
+        _list_by_heading(group.commands[family.name], {"Commands": [verb.name for verb in family.verbs]})
+    return group
+
+
+def _list_by_heading(group: Any, headings: Mapping[str, Sequence[str]]) -> None:
+    """Have the help page of a group say what each verb does, below what a person wants who looks for it."""
+
+    def write(_ctx: Any, page: Any) -> None:
+        width = max(len(name) for names in headings.values() for name in names)
+        for heading, names in headings.items():
+            lines = [(f"{name:{width}}", group.commands[name].get_short_help_str(200)) for name in names]
+            with page.section(heading):
+                page.write_dl(lines)
+
+    group.format_commands = write
+
+
+def _family(family: Family, words: Sequence[str]) -> typer.Typer:
+    """Return the verbs of a family, or the one that is asked for."""
+    app = _typer(family.name)
+    app.callback()(_nothing)  # or one verb alone would not have to be named
+    names = [verb.name for verb in family.verbs]
+    for verb in family.verbs:
+        if not words or words[0] not in names or words[0] == verb.name:
+            _add(app, verb)
+    return app
+
+
+def _nothing() -> None:
+    """Do nothing before a verb of a family."""
 
 
 def _typer(name: str) -> typer.Typer:
@@ -38,205 +107,30 @@ def _typer(name: str) -> typer.Typer:
     )
 
 
-app = _typer("jobrun")
-cron_app = _typer("cron")
+def _add(app: typer.Typer, verb: Verb) -> None:
+    app.command(verb.name, epilog=_epilog(verb.examples) if verb.examples else None)(verb.load())
 
 
-def run(argv: list[str], db: Path | None) -> int:
-    """Run a verb and return its exit code; without one show the status.
-
-    Raises `JobrunError`; words that make no sense are a `UsageError`.
-    """
-    _refuse_unknown_verb(argv)
-    if argv[:1] == ["cron"]:
-        argv = ["cron", *_with_verb_of_cron(argv[1:])]
-    group = _group()
-    try:
-        with group.make_context("jobrun", list(argv), obj=db) as ctx:
-            _refuse_twice(group, ctx, argv)
-            return int(group.invoke(ctx) or 0)
-    except typer.Exit as leave:
-        return leave.exit_code
-    except _Misuse as misuse:
-        raise _usage_error(misuse, argv) from None
-
-
-@cache
-def _group() -> Any:
-    """Return all verbs as typer makes them, which takes it most of a short command."""
-    group: Any = typer.main.get_command(app)
-    group.commands = {verb: group.commands[verb] for verb in _ORDER}  # typer lists groups first
-    return group
-
-
-@app.callback(
-    invoke_without_command=True,
-    epilog="\b\nExit codes:\n"
-    "  0  done                              4   the job file cannot be used\n"
-    "  1  understood, but not done          5   refused for safety\n"
-    "  2  words that make no sense          75  busy, try again\n"
-    "  3  no such job                       70  a bug\n"
-    "  wait: the job's own code, 128+n by signal n, 124 when the time ran out,\n"
-    "        125 for an error of jobrun",
-)
 def bare(ctx: typer.Context) -> int:
     """Run jobs on one host, and never guess what happened. Alone it shows the status.
 
     --db PATH, before or after the verb, or JOBRUN_DB names the job file. --version shows the version.
     """
-    return looking.status(ctx) if ctx.invoked_subcommand is None else 0
+    if ctx.invoked_subcommand is not None:
+        return 0
+    from jobrun.cli.commands import looking  # noqa: PLC0415 -- a verb loads what is its own
 
-
-def _enqueue() -> int:
-    """Ask for a job: a Python call, a shell line or a command."""
-    raise AssertionError("the door answers enqueue before typer is loaded; here it only stands in the list")
-
-
-_ORDER: list[str] = []  # of the verbs on the help page
-
-
-def _add(verb: str, function: Callable[..., int], *examples: str) -> None:
-    _ORDER.append(verb)
-    app.command(verb, epilog=_epilog(examples) if examples else None)(function)
-
-
-def _add_to_cron(verb: str, function: Callable[..., int], *examples: str) -> None:
-    cron_app.command(verb, epilog=_epilog(examples))(function)
+    return looking.status(ctx)
 
 
 def _epilog(examples: Sequence[str]) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  jobrun {example}" for example in examples)
 
 
-_add("enqueue", _enqueue)
-_add(
-    "worker",
-    working.worker,
-    "worker -n 4                  four workers for all queues",
-    "worker -Q mail -Q reports    for two queues",
-    "worker --burst               leave when nothing is due",
-    "worker --cron jobs.toml      and make jobs by a table",
-)
-_ORDER.append("cron")
-app.add_typer(
-    cron_app,
-    name="cron",
-    help="Run jobs by a table, as crond does.\n\n`jobrun cron FILE` is `jobrun cron run FILE`.",
-    epilog=_epilog(
-        [
-            "cron jobs.toml               schedule and run",
-            "cron check jobs.toml         what is wrong or odd about the table",
-            "cron next jobs.toml          what it runs next",
-        ]
-    ),
-)
-_add_to_cron(
-    "run",
-    working.cron,
-    "cron run jobs.toml         with as many workers as there are cores",
-    "cron run -n 0 jobs.toml    only schedule; others run the jobs",
-)
-_add_to_cron(
-    "check",
-    cron.check,
-    "cron check jobs.toml           all that is wrong, each with its line",
-    "cron check jobs.toml --strict  leave with 1 for a remark, too",
-)
-_add_to_cron(
-    "next",
-    cron.next_,
-    "cron next jobs.toml              the next ten runs",
-    "cron next jobs.toml backup -n 3  of one entry",
-    "cron next jobs.toml --from '2027-03-28 00:00' --json",
-)
-_add_to_cron(
-    "trigger",
-    entries.trigger,
-    "cron trigger jobs.toml backup           now, by the workers",
-    "cron trigger jobs.toml backup --fg      now, before your eyes",
-)
-_add_to_cron(
-    "pause",
-    entries.pause,
-    "cron pause backup --for 2h",
-    "cron pause backup --until 'tomorrow 06:30'",
-)
-_add_to_cron("resume", entries.resume, "cron resume backup")
-_add_to_cron(
-    "explain",
-    cron.explain,
-    "cron explain '15 2 * * MON-FRI'",
-    "cron explain '0 9 L * *' --timezone Europe/Berlin",
-)
-_add_to_cron(
-    "import",
-    importing.import_,
-    "cron import > jobs.toml            your own crontab",
-    "cron import --system > jobs.toml   /etc/crontab and /etc/cron.d",
-)
-_add("status", looking.status, "status", "status --json")
-_add(
-    "list",
-    looking.list_,
-    "list                         the newest jobs",
-    "list failed crashed          what needs a person",
-    "list active                  what runs; also: pending, future",
-    "list --task 'reports.*' --since 2h --json",
-)
-_add("inspect", looking.inspect, "inspect 12", "inspect 12 --show-env", "inspect 12 --json")
-_add(
-    "why",
-    why.why,
-    "why 12                       what job 12 waits for, or how it ended",
-    "why backup                   what became of the last runs of an entry",
-    "why backup --at 03:00        of one of them",
-)
-_add(
-    "failed",
-    acting.failed,
-    "failed                       what failed or crashed, and why",
-    "failed --retry               queue all of it again",
-    "failed --retry --task 'mail.*' --since 1h",
-    "failed --purge --all         remove all of it (asks)",
-)
-_add("retry", acting.retry, "retry 12 13")
-_add("cancel", acting.cancel, "cancel 12")
-_add(
-    "purge",
-    acting.purge,
-    "purge 12 13                  these",
-    "purge --older-than 7d        what did not fail, after a week",
-    "purge --state failed --older-than 90d",
-    "purge --all --dry-run        name every job that has ended",
-)
-_add(
-    "logs",
-    following.logs,
-    "logs 12                      what the last attempt printed",
-    "logs 12 -f                   and what it prints until it has ended",
-    "logs 12 --attempt 1 --raw > out.bin",
-)
-_add("wait", following.wait, "wait 12 && echo done", "wait 12 13 14 --timeout 5m")
-_add("workers", looking.workers, "workers", "workers --json")
-_add(
-    "backup",
-    saving.backup,
-    "backup /mnt/disk/jobs.db            a copy, while everything goes on",
-    "backup /mnt/disk/jobs.db --replace  every night, from a table",
-)
-_add(
-    "systemd",
-    units.systemd,
-    "systemd cron                 the unit of a scheduler for this host",
-    "systemd worker --user        of workers for you alone",
-)
-
-
 def _refuse_unknown_verb(argv: Sequence[str]) -> None:
-    if argv and not argv[0].startswith("-") and argv[0] not in _ORDER:
-        raise UsageError(
-            f"unknown command `{argv[0]}`", hint=meant(argv[0], _ORDER, f"one of {', '.join(_ORDER)}")
-        )
+    if argv and not argv[0].startswith("-") and argv[0] not in NAMES:
+        hint = meant(argv[0], NAMES, f"one of {', '.join(NAMES)}")
+        raise UsageError(f"unknown command `{argv[0]}`", hint=hint)
 
 
 def _refuse_twice(group: Any, ctx: Any, argv: Sequence[str]) -> None:
@@ -258,7 +152,7 @@ def _with_verb_of_cron(words: Sequence[str]) -> Sequence[str]:
     if not words:
         hint = "`jobrun cron jobs.toml` schedules and runs, `jobrun cron --help` shows more"
         raise UsageError("cron needs a table or a verb", hint=hint)
-    first, known = words[0], [info.name or "" for info in cron_app.registered_commands]
+    first, known = words[0], [verb.name for verb in FAMILIES["cron"].verbs]
     if first in {"-h", "--help", *known}:
         return words
     if first.startswith("-") or "/" in first or "." in first or os.path.lexists(first):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from jobrun.cli.app import cron_app, run
+from jobrun.cli.app import run
+from jobrun.cli.verbs import CRON
 from jobrun.errors import UsageError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-VERBS = [info.name or "" for info in cron_app.registered_commands]
+VERBS = [verb.name for verb in CRON.verbs]
 
 
 @pytest.mark.parametrize("words", [["broken.toml"], ["./broken"], ["broken"], ["-n", "0", "broken.toml"]])

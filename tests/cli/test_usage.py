@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from jobrun.cli.app import app, run
+from jobrun.cli.app import run
+from jobrun.cli.verbs import VERBS as ALL
+from jobrun.cli.verbs import Verb
 from jobrun.errors import UsageError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-VERBS = [info.name or "" for info in app.registered_commands if info.name != "enqueue"]
+VERBS = [verb.name for verb in ALL if isinstance(verb, Verb) and verb.name != "enqueue"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from jobrun.table.keys import DEFAULTS, KEYS
 from jobrun.table.skeleton import MAX_DEPTH, MAX_KEYS, MAX_LINE, MAX_PARTS, MAX_TABLES
 from tests.table.conftest import Read
 
-PAGE = (Path(__file__).resolve().parents[2] / "man" / "jobs.toml.5").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "man" / "jobrun.toml.5").read_text(encoding="utf-8")
 _, *_PIECES = re.split(r"(?m)^\.It Cm (\w+) No = Ar (\w+)\n", PAGE.partition(".Sh SCHEDULES")[0])
 TOLD = dict(zip(_PIECES[::3], _PIECES[2::3], strict=True))
 FORMS = dict(zip(_PIECES[::3], _PIECES[1::3], strict=True))

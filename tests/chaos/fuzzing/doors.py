@@ -13,9 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import typer
-
-from jobrun.cli.app import app
+from jobrun.cli.app import built
 from jobrun.lifecycle import settle
 from jobrun.model import Ending, ErrorInfo, NewJob, Outcome, Output
 from jobrun.model import Kind as JobKind
@@ -76,7 +74,7 @@ def command_line(dice: Random, *, is_program: bool = False) -> list[str]:
 
 def _verbs(*, is_program: bool) -> list[tuple[list[str], list[str]]]:
     """Return each verb with its options."""
-    group: Any = typer.main.get_command(app)
+    group: Any = built()
     commands: dict[tuple[str, ...], Any] = {
         (verb,): command for verb, command in group.commands.items() if verb not in {"cron", "worker"}
     }

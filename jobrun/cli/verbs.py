@@ -1,0 +1,251 @@
+"""The verbs: where each is at home, under which heading of the help page it stands, and examples of it.
+
+A verb's module is imported when that verb is asked for, so that no command pays for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+
+HOME = "jobrun.cli.commands"
+
+
+class Heading(StrEnum):
+    """What a person wants who looks for a verb."""
+
+    ASK = "Ask for jobs"
+    RUN = "Run them"
+    LOOK = "Look at them"
+    ACT = "Act on them"
+    WATCH = "Watch over the host"
+    KEEP = "Look after the job file"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`home` is `module.function` below `HOME`; an example is what follows `jobrun`."""
+
+    name: str
+    heading: Heading
+    home: str
+    examples: tuple[str, ...]
+
+    def load(self) -> Callable[..., int]:
+        """Import the function of the verb."""
+        module, _, function = self.home.partition(".")
+        loaded: Callable[..., int] = getattr(import_module(f"{HOME}.{module}"), function)
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Verbs behind one word, as `cron check`."""
+
+    name: str
+    heading: Heading
+    help: str
+    verbs: tuple[Verb, ...]
+    examples: tuple[str, ...]
+
+
+CRON = Family(
+    "cron",
+    Heading.RUN,
+    "Run jobs by a table, as crond does.\n\n`jobrun cron FILE` is `jobrun cron run FILE`.",
+    (
+        Verb(
+            "run",
+            Heading.RUN,
+            "working.cron",
+            (
+                "cron run jobs.toml         with as many workers as there are cores",
+                "cron run -n 0 jobs.toml    only schedule; others run the jobs",
+            ),
+        ),
+        Verb(
+            "check",
+            Heading.LOOK,
+            "cron.check",
+            (
+                "cron check jobs.toml           all that is wrong, each with its line",
+                "cron check jobs.toml --strict  leave with 1 for a remark, too",
+            ),
+        ),
+        Verb(
+            "next",
+            Heading.LOOK,
+            "cron.next_",
+            (
+                "cron next jobs.toml              the next ten runs",
+                "cron next jobs.toml backup -n 3  of one entry",
+                "cron next jobs.toml --from '2027-03-28 00:00' --json",
+            ),
+        ),
+        Verb(
+            "trigger",
+            Heading.ACT,
+            "entries.trigger",
+            (
+                "cron trigger jobs.toml backup           now, by the workers",
+                "cron trigger jobs.toml backup --fg      now, before your eyes",
+            ),
+        ),
+        Verb(
+            "pause",
+            Heading.ACT,
+            "entries.pause",
+            ("cron pause backup --for 2h", "cron pause backup --until 'tomorrow 06:30'"),
+        ),
+        Verb("resume", Heading.ACT, "entries.resume", ("cron resume backup",)),
+        Verb(
+            "explain",
+            Heading.LOOK,
+            "cron.explain",
+            ("cron explain '15 2 * * MON-FRI'", "cron explain '0 9 L * *' --timezone Europe/Berlin"),
+        ),
+        Verb(
+            "import",
+            Heading.ASK,
+            "importing.import_",
+            (
+                "cron import > jobs.toml            your own crontab",
+                "cron import --system > jobs.toml   /etc/crontab and /etc/cron.d",
+            ),
+        ),
+    ),
+    (
+        "cron jobs.toml               schedule and run",
+        "cron check jobs.toml         what is wrong or odd about the table",
+        "cron next jobs.toml          what it runs next",
+    ),
+)
+
+DB = Family(
+    "db",
+    Heading.KEEP,
+    "Look after the job file itself.",
+    (
+        Verb("check", Heading.KEEP, "files.check", ("db check",)),
+        Verb("vacuum", Heading.KEEP, "files.vacuum", ("db vacuum",)),
+        Verb("export", Heading.KEEP, "files.export", ("db export",)),
+        Verb("import", Heading.KEEP, "files.import_", ("db import",)),
+    ),
+    ("db check",),
+)
+
+VERBS: tuple[Verb | Family, ...] = (
+    Verb("enqueue", Heading.ASK, "doors.enqueue", ()),
+    Verb("exec", Heading.ASK, "executing.exec_", ("exec",)),
+    Verb(
+        "worker",
+        Heading.RUN,
+        "working.worker",
+        (
+            "worker -n 4                  four workers for all queues",
+            "worker -Q mail -Q reports    for two queues",
+            "worker --burst               leave when nothing is due",
+            "worker --cron jobs.toml      and make jobs by a table",
+        ),
+    ),
+    CRON,
+    Verb("status", Heading.LOOK, "looking.status", ("status", "status --json")),
+    Verb(
+        "list",
+        Heading.LOOK,
+        "looking.list_",
+        (
+            "list                         the newest jobs",
+            "list failed crashed          what needs a person",
+            "list active                  what runs; also: pending, future",
+            "list --task 'reports.*' --since 2h --json",
+        ),
+    ),
+    Verb(
+        "inspect",
+        Heading.LOOK,
+        "looking.inspect",
+        ("inspect 12", "inspect 12 --show-env", "inspect 12 --json"),
+    ),
+    Verb(
+        "why",
+        Heading.LOOK,
+        "why.why",
+        (
+            "why 12                       what job 12 waits for, or how it ended",
+            "why backup                   what became of the last runs of an entry",
+            "why backup --at 03:00        of one of them",
+        ),
+    ),
+    Verb(
+        "logs",
+        Heading.LOOK,
+        "following.logs",
+        (
+            "logs 12                      what the last attempt printed",
+            "logs 12 -f                   and what it prints until it has ended",
+            "logs 12 --attempt 1 --raw > out.bin",
+        ),
+    ),
+    Verb("wait", Heading.LOOK, "following.wait", ("wait 12 && echo done", "wait 12 13 14 --timeout 5m")),
+    Verb("stats", Heading.LOOK, "stats.stats", ("stats",)),
+    Verb(
+        "failed",
+        Heading.ACT,
+        "acting.failed",
+        (
+            "failed                       what failed or crashed, and why",
+            "failed --retry               queue all of it again",
+            "failed --retry --task 'mail.*' --since 1h",
+            "failed --purge --all         remove all of it (asks)",
+        ),
+    ),
+    Verb("retry", Heading.ACT, "acting.retry", ("retry 12 13",)),
+    Verb("cancel", Heading.ACT, "acting.cancel", ("cancel 12",)),
+    Verb(
+        "purge",
+        Heading.ACT,
+        "acting.purge",
+        (
+            "purge 12 13                  these",
+            "purge --older-than 7d        what did not fail, after a week",
+            "purge --state failed --older-than 90d",
+            "purge --all --dry-run        name every job that has ended",
+        ),
+    ),
+    Verb("edit", Heading.ACT, "editing.edit", ("edit",)),
+    Verb("debug", Heading.ACT, "debugging.debug", ("debug",)),
+    Verb("pause", Heading.ACT, "pausing.pause", ("pause",)),
+    Verb("resume", Heading.ACT, "pausing.resume", ("resume",)),
+    Verb("top", Heading.WATCH, "console.top", ("top",)),
+    Verb("workers", Heading.WATCH, "looking.workers", ("workers", "workers --json")),
+    Verb("health", Heading.WATCH, "health.health", ("health",)),
+    Verb("metrics", Heading.WATCH, "metrics.metrics", ("metrics",)),
+    Verb("alerts", Heading.WATCH, "alerts.alerts", ("alerts",)),
+    Verb("doctor", Heading.WATCH, "doctor.doctor", ("doctor",)),
+    Verb(
+        "backup",
+        Heading.KEEP,
+        "saving.backup",
+        (
+            "backup /mnt/disk/jobs.db            a copy, while everything goes on",
+            "backup /mnt/disk/jobs.db --replace  every night, from a table",
+        ),
+    ),
+    DB,
+    Verb(
+        "systemd",
+        Heading.KEEP,
+        "units.systemd",
+        (
+            "systemd cron                 the unit of a scheduler for this host",
+            "systemd worker --user        of workers for you alone",
+        ),
+    ),
+    Verb("completion", Heading.KEEP, "completing.completion", ("completion",)),
+)
+
+NAMES = tuple(verb.name for verb in VERBS)
+FAMILIES = {verb.name: verb for verb in VERBS if isinstance(verb, Family)}
