@@ -15,7 +15,7 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors", "frozen"},
-    {"model", "units", "places", "durability", "private", "trouble", "ways"},
+    {"model", "units", "measures", "places", "durability", "private", "trouble", "ways"},
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "cron"},
@@ -63,7 +63,10 @@ LATE = {
     ("store/opening.py", "pathlib"),
     ("store/opening.py", "jobrun.trouble"),
     *(("store/__init__.py", name) for name in ("importlib", "jobrun.store.medium", "jobrun.store.whole")),
-} | {("store/whole.py", f"jobrun.store{part}") for part in ("", ".entries", ".ticks", ".tables", ".pings")}
+} | {
+    ("store/whole.py", f"jobrun.store{part}")
+    for part in ("", ".entries", ".ticks", ".tables", ".pings", ".measuring")
+}
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters
 
 SQL = re.compile(

@@ -17,7 +17,7 @@ from jobrun.errors import Busy
 from jobrun.locks.roles import Role
 from jobrun.paths import side_dir
 from jobrun.store import copying
-from jobrun.store.schema import CRON, REFUSAL, VERSION
+from jobrun.store.schema import CRON, REFUSAL, VERSION, WATCH
 
 _POLL_S = 0.05
 
@@ -92,6 +92,11 @@ def _to_version_3(database: Database) -> None:
         database.execute(statement)
 
 
+def _to_version_4(database: Database) -> None:
+    for statement in _statements(WATCH):
+        database.execute(statement)
+
+
 def _statements(script: str) -> Iterator[str]:
     """Yield the statements of a script; `executescript` would end our transaction."""
     statement = ""
@@ -102,4 +107,8 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-_STEPS: tuple[Callable[[Database], None], ...] = (_to_version_2, _to_version_3)  # from version 1 on, in order
+_STEPS: tuple[Callable[[Database], None], ...] = (
+    _to_version_2,
+    _to_version_3,
+    _to_version_4,
+)  # from version 1 on, in order

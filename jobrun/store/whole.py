@@ -16,11 +16,13 @@ from jobrun.store.intake import Intake
 from jobrun.store.ledger import Ledger
 from jobrun.store.opening import PATIENCE_S
 from jobrun.store.orders import Orders
+from jobrun.store.pauses import Pauses
 from jobrun.store.queue import Queue
 from jobrun.store.workers import Workers
 
 if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for the words of cron
     from jobrun.store.entries import Entries
+    from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
     from jobrun.store.tables import Tables
     from jobrun.store.ticks import Ticks
@@ -40,6 +42,7 @@ class Store:
         self.check_is_in_place = database.check_is_in_place
         self.intake = Intake(database)
         self.endings = Endings(database)
+        self.pauses = Pauses(database)
         self.queue = Queue(database, self.endings)
         self.orders = Orders(database)
         self.ledger = Ledger(database)
@@ -69,6 +72,12 @@ class Store:
         from jobrun.store import pings  # noqa: PLC0415 -- as said above
 
         return pings.Pings(self._database)
+
+    @cached_property
+    def measuring(self) -> Measuring:
+        from jobrun.store import measuring  # noqa: PLC0415 -- as said above
+
+        return measuring.Measuring(self._database, self.pauses)
 
     def make_side_folders(self) -> None:
         """Make those folders beside the file that are missing."""

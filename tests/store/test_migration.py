@@ -21,10 +21,15 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, JobFilter, Kind, NewJob, OnCrash, Outcome, State
 from jobrun.paths import side_dir
 from jobrun.store import open_store, opening
-from jobrun.store.schema import VERSION
+from jobrun.store.schema import VERSION, WATCH
 from jobrun.units import from_ms
 from tests.claims import claim
 
+# What takes away again what version 4 added.
+UNWATCHED = "".join(
+    f"DROP {kind} {name};"
+    for kind, name in reversed(re.findall(r"CREATE (TRIGGER|TABLE|INDEX) (\w+)", WATCH))
+)
 VERSION_1 = Path(__file__).with_name("schema_v1.sql").read_text(encoding="utf-8")
 JOB = (
     "INSERT INTO jobs (state, queue, priority, run_at, attempt, failures, token, worker, started_at, finished_at,"
@@ -145,11 +150,29 @@ def test_a_file_brought_up_to_date_is_made_as_a_new_one(old: Path, tmp_path: Pat
     assert facts(old)[:2] == facts(new)[:2] == (VERSION, facts(new)[1])
 
 
+def test_in_a_file_of_version_3_ends_are_counted_from_then_on(path: Path) -> None:
+    open_store(path, create=True).close()
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{UNWATCHED} PRAGMA user_version = 3;")
+    connection.close()
+
+    with open_store(path) as store:
+        store.intake.add([NewJob(kind=Kind.CALL, task="app:f")], now=from_ms(1000))
+        store.orders.cancel(1, now=from_ms(1000))
+
+    connection = sqlite3.connect(path)
+    tally = connection.execute("SELECT work, state, count FROM job_tally").fetchall()
+    connection.close()
+    assert (facts(path)[0], tally) == (VERSION, [("app:f", "cancelled", 1)])
+
+
 def test_in_a_file_of_version_2_a_claim_can_be_undone_from_then_on(path: Path) -> None:
     open_store(path, create=True).close()
     connection = sqlite3.connect(path)
     [trigger] = re.findall(r"CREATE TRIGGER jobs_refuse_transition.*?END;", VERSION_1, re.DOTALL)
-    connection.executescript(f"DROP TRIGGER jobs_refuse_transition; {trigger} PRAGMA user_version = 2;")
+    connection.executescript(
+        f"{UNWATCHED} DROP TRIGGER jobs_refuse_transition; {trigger} PRAGMA user_version = 2;"
+    )
     connection.close()
 
     with open_store(path) as store:
