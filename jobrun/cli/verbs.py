@@ -244,7 +244,16 @@ VERBS: tuple[Verb | Family, ...] = (
             "systemd worker --user        of workers for you alone",
         ),
     ),
-    Verb("completion", Heading.KEEP, "completing.completion", ("completion",)),
+    Verb(
+        "completion",
+        Heading.KEEP,
+        "completing.completion",
+        (
+            "completion bash                      source <(...) it in ~/.bashrc",
+            "completion zsh                       the same in ~/.zshrc",
+            "completion fish > ~/.config/fish/completions/jobrun.fish",
+        ),
+    ),
 )
 
 NAMES = tuple(verb.name for verb in VERBS)

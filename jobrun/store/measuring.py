@@ -33,6 +33,15 @@ class Measuring:
                 since=since,
             )
 
+    def queues(self) -> set[str]:
+        """Return the queues in which a job ended, or that are paused or were."""
+        rows = self._db.rows("SELECT queue FROM job_tally UNION SELECT queue FROM pauses")
+        return {row["queue"] for row in rows}
+
+    def works(self) -> set[str]:
+        """Return what jobs that ended were counted as."""
+        return {row["work"] for row in self._db.rows("SELECT DISTINCT work FROM job_tally")}
+
     def _queues(self, now: datetime) -> tuple[QueueMeasure, ...]:
         ready, oldest = self._ready()
         running = self._running()
