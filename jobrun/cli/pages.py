@@ -47,9 +47,9 @@ def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) ->
 
     `coming` is the next run of each table.
     """
-    render.line(safe_line(_first_line(found, now)))
+    render.sentence(*_counts(found, now))
     for view, run in zip(found.tables, coming, strict=True):
-        render.line(safe_line(cronpages.glance(view, run, now)))
+        render.sentence((cronpages.glance(view, run, now), ""))
     for title, jobs in (
         ("running", found.running),
         ("ready", found.ready),
@@ -197,10 +197,18 @@ def _code(exit_code: int | None, number: int | None) -> str:
     return f"signal {number} ({name})"
 
 
-def _first_line(found: Overview, now: datetime) -> str:
-    parts = [f"{found.counts[state]} {state}" for state in State if found.counts[state]]
-    if found.next_due:
-        parts[0] += f" (next {distance(max(found.next_due, now), now)})"  # scheduled is the first state
+def _counts(found: Overview, now: datetime) -> list[tuple[str, str]]:
+    """Return how many jobs there are of each state, and how many workers, each with its style."""
+    parts = [
+        (f"{found.counts[state]} {state}", render.STATE_STYLES.get(state, ""))
+        for state in State
+        if found.counts[state]
+    ] or [("no jobs", "")]
+    if found.next_due:  # scheduled is the first state
+        parts[0] = (f"{parts[0][0]} (next {distance(max(found.next_due, now), now)})", "")
+    *others, (last, style) = parts
     workers = plural(found.living, "worker") if found.living else "no worker"
     dead = f", {plural(found.dead, 'dead worker')} not yet cleared away" if found.dead else ""
-    return f"{', '.join(parts) or 'no jobs'}; {workers}{dead}"
+    is_well = found.living and not found.dead
+    told = [(f"{text},", each) for text, each in others]
+    return [*told, (f"{last};", style), (f"{workers}{dead}", "" if is_well else "bold red")]

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from jobrun.cli.cells import cells, cut, padded
 from jobrun.cli.safe import safe_line, safe_text
@@ -21,18 +22,20 @@ from jobrun.cli.safe import safe_line, safe_text
 NARROW = 40  # columns; below this a table that is cut to fit shows nothing but ellipses
 LEAST = 8  # cells that are left of a column, however narrow the terminal
 GAP = "  "
+PROSE = {"state", "retries", "note", "runs", "scheduler"}  # facts that are told in sentences
 
+# Of the eight colours those that can be read on a dark and on a light ground alike; no yellow, no white.
 STATE_STYLES = {
     "running": "cyan",
     "succeeded": "green",
     "failed": "red",
     "crashed": "bold red",
-    "cancelled": "yellow",
-    "expired": "yellow",
-    "skipped": "yellow",
+    "cancelled": "magenta",
+    "expired": "magenta",
+    "skipped": "magenta",
     "missed": "red",
-    "paused": "yellow",
-    "disabled": "yellow",
+    "paused": "magenta",
+    "disabled": "magenta",
     "no": "red",
 }
 
@@ -64,17 +67,37 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names and values below each other; pairs without a value are left out."""
+    """Print names and values below each other; pairs without a value are left out.
+
+    A value that is a sentence is broken between words; one that somebody may want to copy is not.
+    """
     told = [(name, safe_line(value)) for name, value in pairs if value]
     width = max((len(name) for name, _ in told), default=0)
     for name, value in told:
-        _row([(name.ljust(width), "bold"), (value, "")])
+        lines = _broken(value, indent=width + len(GAP)) if name in PROSE else [value]
+        _row([(name.ljust(width), "bold"), (lines[0], "")])
+        for more in lines[1:]:
+            _row([(" " * width, ""), (more, "")])
 
 
 def heading(text: str) -> None:
     """Print a heading with an empty line above it."""
     line("")
-    _row([(safe_line(text), "bold")])
+    for each in _broken(safe_line(text)):
+        _row([(each, "bold")])
+
+
+def sentence(*parts: tuple[str, str]) -> None:
+    """Print one sentence of texts, each with its style, broken between words on a terminal."""
+    if not is_fancy():
+        paragraph(" ".join(text for text, _ in parts))
+        return
+    from rich.text import Text  # noqa: PLC0415 -- only a terminal pays for rich
+
+    console = _console()
+    told = Text(" ").join(Text(safe_line(text), style=style) for text, style in parts)
+    for each in told.wrap(console, console.width):
+        console.print(each, soft_wrap=True)
 
 
 def line(text: str) -> None:
@@ -95,13 +118,16 @@ def paragraph(text: str) -> None:
 
 def words(told: Sequence[str], *, indent: str = "  ") -> None:
     """Print words set in, broken into lines in the same way."""
-    text = f"{indent}{' '.join(map(safe_line, told))}"
-    if sys.stdout.isatty():
-        edge = max(shutil.get_terminal_size().columns, NARROW)
-        text = textwrap.fill(
-            text, edge, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-        )
-    line(text)
+    for each in _broken(" ".join(map(safe_line, told)), indent=len(indent)):
+        line(f"{indent}{each}")
+
+
+def _broken(text: str, *, indent: int = 0) -> list[str]:
+    """Return the lines of a text for a terminal that shows them set in; a pipe gets one."""
+    if not sys.stdout.isatty():
+        return [text]
+    edge = max(shutil.get_terminal_size().columns, NARROW) - indent
+    return textwrap.wrap(text, max(edge, LEAST), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def remark(*lines: str) -> None:
@@ -173,11 +199,15 @@ def _row(parts: Sequence[tuple[str, str]]) -> None:
     if not is_fancy():
         line(GAP.join(text for text, _ in parts).rstrip())
         return
-    from rich.console import Console  # noqa: PLC0415 -- only a terminal pays for rich
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 -- only a terminal pays for rich
 
-    columns = shutil.get_terminal_size().columns  # COLUMNS=0 would leave rich no room at all
-    console = Console(width=columns, highlight=False, markup=False, emoji=False)
     row = Text(GAP).join(Text(text, style=style) for text, style in parts)
     row.rstrip()  # blanks over the edge would make an empty line
-    console.print(row, soft_wrap=True)
+    _console().print(row, soft_wrap=True)
+
+
+def _console() -> Any:
+    from rich.console import Console  # noqa: PLC0415 -- only a terminal pays for rich
+
+    columns = shutil.get_terminal_size().columns  # COLUMNS=0 would leave rich no room at all
+    return Console(width=columns, highlight=False, markup=False, emoji=False)
