@@ -53,6 +53,12 @@ def _terms_object(terms: Terms) -> dict[str, Any]:
     }
 
 
+def log_object(job: Job, attempt: int | None, data: bytes) -> dict[str, Any]:
+    """Return what an attempt printed; bytes that are no UTF-8 are escaped, `logs --raw` has them as they are."""
+    text = data.decode("utf-8", "backslashreplace")
+    return {"id": job.id, "state": job.state, "attempt": attempt or job.attempt, "output": text}
+
+
 def overview_object(found: Overview, now: datetime) -> dict[str, Any]:
     return {
         "counts": {state: found.counts[state] for state in found.counts},

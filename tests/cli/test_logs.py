@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -215,3 +216,20 @@ def test_following_a_job_that_has_ended_shows_it_and_leaves(end: Make, jobrun: R
 @pytest.mark.parametrize("options", [["-f", "--attempt", "1"], ["--full", "-n", "3"], ["-n", "0"]])
 def test_options_that_exclude_each_other(options: list[str], end: Make, jobrun: Run) -> None:
     assert jobrun("logs", str(end().id), *options).returncode == 2
+
+
+def test_a_program_gets_what_was_printed_as_json(end: Callable[..., Job], jobrun: Run) -> None:
+    job = end(ending=printed("café\n".encode() + b"\xff\n"))
+
+    said = json.loads(jobrun("logs", str(job.id), "--json").stdout)
+
+    assert said == {"id": job.id, "state": "succeeded", "attempt": 1, "output": "café\n\\xff\n"}
+    assert json.loads(jobrun("logs", str(job.id), "--json", "-n", "1").stdout)["output"] == "\\xff\n"
+
+
+@pytest.mark.parametrize("other", ["-f", "--raw"])
+def test_json_is_of_what_is_there_and_text(other: str, end: Callable[..., Job], jobrun: Run) -> None:
+    done = jobrun("logs", str(end().id), "--json", other)
+
+    assert done.returncode == 2
+    assert f"--json and {other} exclude each other" in done.stderr

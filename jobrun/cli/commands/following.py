@@ -7,7 +7,7 @@ import sys
 import typer
 
 from jobrun.actions import looking, output, waiting
-from jobrun.cli import jsonout, options, render
+from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.place import opened
 from jobrun.cli.printing import Printer, tell_change
 from jobrun.cli.waiting import own_errors, tell_if_idle
@@ -25,6 +25,7 @@ def logs(  # noqa: PLR0913 -- each option is a parameter
     lines: options.Lines = None,
     full: options.Full = False,
     raw: options.Raw = False,
+    as_json: options.AsJson = False,
 ) -> int:
     """Show what a job printed.
 
@@ -33,6 +34,8 @@ def logs(  # noqa: PLR0913 -- each option is a parameter
     """
     if full and lines:
         raise UsageError("--full and -n exclude each other")
+    if as_json and (follow or raw):
+        raise UsageError(f"--json and {'-f' if follow else '--raw'} exclude each other")
     if follow and attempt:
         raise UsageError("-f follows the attempts to come, so it takes no --attempt")
     printer = Printer(raw=raw)
@@ -44,6 +47,10 @@ def logs(  # noqa: PLR0913 -- each option is a parameter
     with opened(ctx) as store:
         job = looking.get(store, job_id)
         data = output.output_of(store, job, attempt=attempt)
+    if as_json:
+        told = jsonviews.log_object(job, attempt, data if lines is None else output.last_lines(data, lines))
+        render.line(jsonout.dump(told))
+        return 0
     shown = lines or (ON_TERMINAL if sys.stdout.isatty() and not full else None)
     kept = data if shown is None else output.last_lines(data, shown)
     printer(kept)
