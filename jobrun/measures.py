@@ -57,3 +57,12 @@ class Measures:
         """Return the longest wait of a job that could run, in a queue that is not paused."""
         waits = [each.oldest_wait(self.at) for each in self.queues if each.pause is None]
         return max(waits, default=timedelta())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """How long runs of one work take that end well; how much that says, their number tells."""
+
+    median_s: float
+    p95_s: float
+    count: int

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.pings import Pings
     from jobrun.store.tables import Tables
     from jobrun.store.ticks import Ticks
+    from jobrun.store.usual import UsualTimes
 
 
 class Store:
@@ -78,6 +79,12 @@ class Store:
         from jobrun.store import measuring  # noqa: PLC0415 -- as said above
 
         return measuring.Measuring(self._database, self.pauses)
+
+    @cached_property
+    def usual(self) -> UsualTimes:
+        from jobrun.store import usual  # noqa: PLC0415 -- as said above
+
+        return usual.UsualTimes(self._database)
 
     def make_side_folders(self) -> None:
         """Make those folders beside the file that are missing."""
