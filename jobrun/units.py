@@ -21,7 +21,7 @@ _DURATION = re.compile(
     r"(?=[0-9])(?:([0-9]{1,9})d ?)?(?:([0-9]{1,9})h ?)?(?:([0-9]{1,9})m ?)?"
     r"(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s)?(?<! )"
 )
-_SIZE = re.compile(r"([0-9]{1,15})(?:([KMGT])(?:iB)?|B)?")
+_SIZE = re.compile(r"([0-9]{1,15})(?:([KMGT])(?:i?B)?|B)?")
 _SECONDS_OF = (86400, 3600, 60, 1)
 _STEPS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -61,7 +61,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that a text such as `512`, `64K` or `1MiB` means; units are powers of 1024.
+    """Return the bytes that a text such as `512`, `64K`, `2GB` or `1MiB` means; units are powers of 1024.
 
     >>> parse_size("64K")
     65536

@@ -65,7 +65,7 @@ LATE = {
     *(("store/__init__.py", name) for name in ("importlib", "jobrun.store.medium", "jobrun.store.whole")),
 } | {
     ("store/whole.py", f"jobrun.store{part}")
-    for part in ("", ".entries", ".ticks", ".tables", ".pings", ".measuring", ".usual")
+    for part in ("", ".entries", ".ticks", ".tables", ".pings", ".measuring", ".usual", ".sections")
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters
 

@@ -76,13 +76,14 @@ def test_a_duration_shown_can_be_read_back(seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("512", 512), ("1B", 1), ("64K", 65536), ("1MiB", 1 << 20), ("2G", 2 << 30)]
+    ("text", "size"),
+    [("512", 512), ("1B", 1), ("64K", 65536), ("1MiB", 1 << 20), ("2G", 2 << 30), ("2GB", 2 << 30)],
 )
 def test_a_size_is_read_in_bytes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "K", "-1", "1.5M", "1KB", "1e3", "٣"])
+@pytest.mark.parametrize("text", ["", "K", "-1", "1.5M", "1kB", "1e3", "٣"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="bad size"):
         parse_size(text)

@@ -172,6 +172,7 @@ class Scheduler:
         ]
         with self._store.group():
             changes = self._store.entries.load(self._name, specs, boot_id=procs.boot_id(), now=now)
+            self._store.sections.put(self._name, table.sections, now=now)
             self._store.tables.problem(self._name, None)
             self._store.entries.rewind(self._name, now=now)
         self._timetable = self._new_timetable(entries)

@@ -232,6 +232,15 @@ CREATE TABLE pauses (
     reason TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- What tables say of the host, a row for each section that one has.
+CREATE TABLE sections (
+    table_path TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    body       TEXT NOT NULL,                          -- JSON: durations in seconds, sizes in bytes
+    since      INTEGER NOT NULL,                       -- it has said so
+    PRIMARY KEY (table_path, name)
+) STRICT, WITHOUT ROWID;
+
 -- How many jobs ended how, since the file has been there: what is purged still counts. `work` is the entry
 -- of a table, the task of a call, or the kind of what a person asked for, so that there are few.
 CREATE TABLE job_tally (

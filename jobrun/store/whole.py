@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.entries import Entries
     from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
+    from jobrun.store.sections import Sections
     from jobrun.store.tables import Tables
     from jobrun.store.ticks import Ticks
     from jobrun.store.usual import UsualTimes
@@ -67,6 +68,12 @@ class Store:
         from jobrun.store import tables  # noqa: PLC0415 -- as said above
 
         return tables.Tables(self._database)
+
+    @cached_property
+    def sections(self) -> Sections:
+        from jobrun.store import sections  # noqa: PLC0415 -- as said above
+
+        return sections.Sections(self._database)
 
     @cached_property
     def pings(self) -> Pings:

@@ -18,6 +18,7 @@ from jobrun.table.entries import Host, Reader
 from jobrun.table.keys import KEYS, TOP
 from jobrun.table.problems import Problems, TableError, TooMany, unknown
 from jobrun.table.reading import read_trusted
+from jobrun.table.sections import read_sections
 from jobrun.table.surroundings import Surrounder, Watch
 
 MAX_TABLE = 4 << 20  # bytes; 10,000 entries take one or two of the four MiB
@@ -34,6 +35,7 @@ class Table:
 
     path: Path
     entries: tuple[Entry, ...]
+    sections: Mapping[str, Mapping[str, Any]]  # those that it has, as they are kept in the job file
     warnings: tuple[str, ...]
 
 
@@ -59,11 +61,17 @@ def read_table(
         surrounder = Surrounder(path.absolute().parent, _shared(said, problems), environ, watch)
         host = Host(zone=local, zone_name=local_name, seed=_seed())
         entries = _entries(said, Reader(host, surrounder, problems), problems)
+        sections = read_sections(said, problems)
     except TooMany:
         raise problems.error(is_all=False) from None
     if problems:
         raise problems.error(is_all=True)
-    return Table(path=path, entries=entries, warnings=tuple(_warnings(path, entries, problems)))
+    return Table(
+        path=path,
+        entries=entries,
+        sections=sections,
+        warnings=tuple(_warnings(path, entries, problems)),
+    )
 
 
 def _shared(said: Mapping[str, Any], problems: Problems) -> dict[str, str]:

@@ -12,11 +12,12 @@ from typing import Any
 from jobrun.cron.words import Catchup, Dst, Overlap
 from jobrun.model import Kind, Leftovers, OnCrash
 from jobrun.table import values
+from jobrun.table.sections import SECTIONS
 
 EVERY_KIND = frozenset(Kind)
 CALLS = frozenset({Kind.CALL})
 COMMANDS = frozenset({Kind.SHELL, Kind.COMMAND})
-TOP = ("defaults", "env", "jobs")
+TOP = ("defaults", "env", "jobs", *SECTIONS)
 WHAT = tuple(values.WHAT_RUNS)
 WHEN = ("schedule", "every")
 

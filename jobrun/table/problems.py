@@ -86,6 +86,10 @@ class Spot:
         return len(self._problems) == self._before
 
     @property
+    def name(self) -> str:
+        return ".".join(self._place)
+
+    @property
     def line(self) -> int:
         return self._problems.line_of(self._place)
 

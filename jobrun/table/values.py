@@ -18,7 +18,7 @@ from jobrun.cron.words import Errand
 from jobrun.errors import UsageError
 from jobrun.model import Kind, NewJob
 from jobrun.table.problems import Several, unknown
-from jobrun.units import parse_duration
+from jobrun.units import parse_duration, parse_size
 from jobrun.zone import named_zone
 
 MAX_BITS = 64  # of a number; `str` of 5,000 digits fails
@@ -50,12 +50,24 @@ def whole(value: Any) -> int:
     return int(_typed(value, int, "a whole number"))
 
 
+def count(value: Any) -> int:
+    """Read a number of things, of which there may be none."""
+    if (number := whole(value)) < 0:
+        raise UsageError(f"must be 0 or more, not `{number}`")
+    return number
+
+
 def flag(value: Any) -> bool:
     return bool(_typed(value, bool, "true or false"))
 
 
 def duration(value: Any) -> float:
     return parse_duration(_typed(value, str, 'a duration as text, as "90s" or "1h30m"'))
+
+
+def size(value: Any) -> int:
+    """Read a size in bytes."""
+    return parse_size(_typed(value, str, 'a size as text, as "2GB"'))
 
 
 def zone(value: Any) -> ZoneInfo:

@@ -715,3 +715,17 @@ def test_a_clock_that_is_not_behind_is_waited_for_by_nobody(begin: Callable[...,
     scene = begin(looks_at_clock=True)
 
     assert "no tick is served" not in scene.log.read_text()
+
+
+def test_what_a_table_says_of_the_host_is_taken_with_its_entries(begin: Callable[..., Scene]) -> None:
+    scene = begin(HOURLY + "[health]\nmax_depth = 5\n")
+    table = str(scene.table)
+    said = [scene.store.sections.all()]
+
+    for text in ("[health]\nmax_depth = 7\n[jobs.x]\n", '[retention]\nkeep = "1d"\n', ""):
+        scene.write(HOURLY + text)
+        scene.reload()
+        said.append(scene.store.sections.all())
+
+    first = {table: {"health": {"max_depth": 5}}}
+    assert said == [first, first, {table: {"retention": {"keep": 86400.0}}}, {}]

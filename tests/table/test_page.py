@@ -23,7 +23,7 @@ TOLD = dict(zip(_PIECES[::3], _PIECES[2::3], strict=True))
 FORMS = dict(zip(_PIECES[::3], _PIECES[1::3], strict=True))
 EXAMPLES = {
     "TEXT": '"x"', "LIST": '["a", "b"]', "TABLE": '{ A = "b" }', "DURATION": '"90s"', "WORD": "", "BOOLEAN": "true",
-    "NUMBER": "3", "CODES": "[0, 24]", "NOTICE": '"x"',
+    "NUMBER": "3", "CODES": "[0, 24]", "NOTICE": '"x"', "SIZE": '"2GB"',
 }  # fmt: skip
 
 
