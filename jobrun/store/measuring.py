@@ -11,6 +11,7 @@ from jobrun.store.rows import instant
 from jobrun.units import to_ms
 
 LOOKED_AT = 1000  # of the oldest jobs of a queue and priority, for the one that waits longest
+MOST_OVERDUE = 100_000  # jobs that are due and that nobody has made ready, for want of workers
 
 
 class Measuring:
@@ -26,7 +27,7 @@ class Measuring:
             return Measures(
                 at=now,
                 queues=self._queues(now),
-                scheduled=self._count("state = 'scheduled'"),
+                scheduled=self._scheduled(now),
                 failed=self._count("state = 'failed' AND finished_at IS NOT NULL"),
                 crashed=self._count("state = 'crashed' AND finished_at IS NOT NULL"),
                 missed=self._missed(since),
@@ -44,6 +45,7 @@ class Measuring:
 
     def _queues(self, now: datetime) -> tuple[QueueMeasure, ...]:
         ready, oldest = self._ready()
+        self._add_overdue(ready, oldest, now)
         running = self._running()
         pauses = {pause.queue: pause for pause in self._pauses.all(now=now)}
         return tuple(
@@ -79,6 +81,25 @@ class Measuring:
                 oldest[queue] = min(oldest.get(queue, due_at), due_at)
         return counts, oldest
 
+    def _add_overdue(self, counts: dict[str, int], oldest: dict[str, datetime], now: datetime) -> None:
+        """Count jobs whose time has come, too: where nobody works, nobody makes them ready."""
+        rows = self._db.rows(
+            """
+            SELECT queue, count(*), min(run_at)
+              FROM (SELECT queue, run_at
+                      FROM jobs INDEXED BY jobs_scheduled
+                     WHERE state = 'scheduled' AND run_at <= :now
+                     ORDER BY run_at
+                     LIMIT :limit)
+             WHERE queue NOT LIKE '.%'
+             GROUP BY queue
+            """,
+            {"now": to_ms(now), "limit": MOST_OVERDUE},
+        )
+        for queue, count, run_at in rows:
+            counts[queue] = counts.get(queue, 0) + count
+            oldest[queue] = min(oldest.get(queue, now), instant(run_at))
+
     def _first_due(self, queue: str, priority: int) -> datetime | None:
         [(run_at,)] = self._db.rows(
             """
@@ -96,6 +117,15 @@ class Measuring:
     def _running(self) -> dict[str, int]:
         rows = self._db.rows("SELECT queue, count(*) AS n FROM jobs WHERE state = 'running' GROUP BY queue")
         return {row["queue"]: row["n"] for row in rows}
+
+    def _scheduled(self, now: datetime) -> int:
+        [(count,)] = self._db.rows(
+            """
+            SELECT count(*) FROM jobs INDEXED BY jobs_scheduled WHERE state = 'scheduled' AND run_at > :now
+            """,
+            {"now": to_ms(now)},
+        )
+        return int(count)
 
     def _count(self, where: str) -> int:
         [(count,)] = self._db.rows(f"SELECT count(*) FROM jobs WHERE {where}")  # noqa: S608 -- fixed text

@@ -81,3 +81,16 @@ def test_each_end_is_counted_for_good(store: Store, path: Path, took_ms: int, up
         attempts = connection.execute("SELECT * FROM attempt_tally ORDER BY work").fetchall()
     assert jobs == [("mail", "app:f", "succeeded", 1), ("mail", "nightly", "succeeded", 1)]
     assert attempts == [("app:f", "ok", up_to, 1, took_ms), ("nightly", "ok", up_to, 1, took_ms)]
+
+
+def test_a_job_that_is_due_waits_though_nobody_made_it_ready(store: Store) -> None:
+    soon, late = NOW + timedelta(minutes=1), NOW + timedelta(days=1)
+    store.intake.add([new("mail", run_at=soon), new("mail", run_at=late)], now=NOW)
+    store.intake.add([new(reserved_queue("mail", 7), run_at=soon)], now=NOW)
+
+    before = store.measuring.measures(since=NOW, now=NOW)
+    found = store.measuring.measures(since=NOW, now=soon + timedelta(minutes=5))
+
+    assert (before.queues, before.scheduled) == ((), 3)
+    [mail] = found.queues
+    assert (mail.ready, found.oldest_wait, found.scheduled) == (1, timedelta(minutes=5), 1)
