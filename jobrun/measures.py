@@ -22,7 +22,7 @@ class QueueMeasure:
     """A queue that has something to do or is paused."""
 
     queue: str
-    ready: int
+    ready: int  # due, whether or not a worker was there to see it
     running: int
     oldest_at: datetime | None  # since then its longest waiting job has been due; None: nothing waits
     pause: Pause | None
@@ -66,3 +66,43 @@ class Usual:
     median_s: float
     p95_s: float
     count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTally:
+    """How many jobs of a work ended in a state, since the job file has been there."""
+
+    queue: str
+    work: str  # the entry, else the task of a call, else the kind
+    state: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptTally:
+    """How many attempts of a work ended in one way and took at most so long."""
+
+    work: str
+    outcome: str
+    up_to_s: float  # the step that their durations belong to; infinite beyond the last one
+    count: int
+    total_s: float  # that they took together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickTally:
+    """How many ticks of an entry were decided in one way."""
+
+    entry: str
+    state: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tallies:
+    """What only grows; `steps_s` are the steps of durations, without the infinite one."""
+
+    jobs: tuple[JobTally, ...]
+    attempts: tuple[AttemptTally, ...]
+    ticks: tuple[TickTally, ...]
+    steps_s: tuple[float, ...]

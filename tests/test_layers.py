@@ -65,7 +65,17 @@ LATE = {
     *(("store/__init__.py", name) for name in ("importlib", "jobrun.store.medium", "jobrun.store.whole")),
 } | {
     ("store/whole.py", f"jobrun.store{part}")
-    for part in ("", ".entries", ".ticks", ".tables", ".pings", ".measuring", ".usual", ".sections")
+    for part in (
+        "",
+        ".entries",
+        ".ticks",
+        ".tables",
+        ".pings",
+        ".measuring",
+        ".usual",
+        ".sections",
+        ".tallies",
+    )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters
 

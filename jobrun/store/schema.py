@@ -279,6 +279,29 @@ BEGIN
      WHERE id = NEW.job_id
     ON CONFLICT DO UPDATE SET count = count + 1, total_ms = total_ms + excluded.total_ms;
 END;
+
+-- How many ticks were decided how; those too many to count are one. A tick that was missed and ran after all
+-- counts as both.
+CREATE TABLE tick_tally (
+    entry TEXT    NOT NULL,
+    state TEXT    NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (entry, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER ticks_tally_new AFTER INSERT ON ticks
+WHEN NEW.state <> 'pending'
+BEGIN
+    INSERT INTO tick_tally (entry, state, count) VALUES (NEW.entry, NEW.state, coalesce(NEW.count, 1))
+    ON CONFLICT DO UPDATE SET count = count + excluded.count;
+END;
+
+CREATE TRIGGER ticks_tally_changed AFTER UPDATE OF state ON ticks
+WHEN NEW.state <> 'pending' AND NEW.state <> OLD.state
+BEGIN
+    INSERT INTO tick_tally (entry, state, count) VALUES (NEW.entry, NEW.state, coalesce(NEW.count, 1))
+    ON CONFLICT DO UPDATE SET count = count + excluded.count;
+END;
 """  # noqa: S608 -- fixed text
 
 SCHEMA = JOBS + CRON + REFUSAL + WATCH

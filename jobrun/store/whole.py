@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.pings import Pings
     from jobrun.store.sections import Sections
     from jobrun.store.tables import Tables
+    from jobrun.store.tallies import Tallies
     from jobrun.store.ticks import Ticks
     from jobrun.store.usual import UsualTimes
 
@@ -92,6 +93,12 @@ class Store:
         from jobrun.store import usual  # noqa: PLC0415 -- as said above
 
         return usual.UsualTimes(self._database)
+
+    @cached_property
+    def tallies(self) -> Tallies:
+        from jobrun.store import tallies  # noqa: PLC0415 -- as said above
+
+        return tallies.Tallies(self._database)
 
     def make_side_folders(self) -> None:
         """Make those folders beside the file that are missing."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from jobrun.cron.words import NewTick, TickState
 from jobrun.lifecycle import settle
-from jobrun.measures import Pause
+from jobrun.measures import AttemptTally, JobTally, Pause, TickTally
 from jobrun.model import Ending, Kind, NewJob, Outcome, reserved_queue
 from jobrun.store import Store
 from tests.claims import claim
@@ -94,3 +95,36 @@ def test_a_job_that_is_due_waits_though_nobody_made_it_ready(store: Store) -> No
     assert (before.queues, before.scheduled) == ((), 3)
     [mail] = found.queues
     assert (mail.ready, found.oldest_wait, found.scheduled) == (1, timedelta(minutes=5), 1)
+
+
+def test_what_is_counted_is_never_forgotten(store: Store) -> None:
+    store.intake.add([new("mail")], now=NOW)
+    ended_at, ending = NOW + timedelta(milliseconds=300), Ending(outcome=Outcome.ERROR, exit_code=1)
+    [job] = claim(store, "w1", now=NOW, new_token=lambda: "t")
+    store.endings.settle(job, ending, settle(job, ending, ended_at, 0.5), now=ended_at, pid=None)
+    late = NewTick(at=NOW - timedelta(hours=9), last=NOW, count=10, state=TickState.MISSED)
+    store.ticks.record("nightly", late, now=NOW)
+    store.ticks.record("nightly", NewTick(at=ended_at, state=TickState.PENDING), now=NOW)
+    tallied = store.tallies.all()
+
+    store.orders.purge([job.id])
+    assert store.ticks.forget_before(ended_at, limit=9) == 1
+
+    assert store.tallies.all() == tallied
+    assert tallied.jobs == (JobTally(queue="mail", work="app:f", state="failed", count=1),)
+    one = AttemptTally(work="app:f", outcome="error", up_to_s=0.5, count=1, total_s=0.3)
+    assert tallied.attempts == (one,)
+    assert tallied.ticks == (TickTally(entry="nightly", state="missed", count=10),)
+
+
+def test_a_tick_counts_when_it_is_decided_and_again_when_it_ran_after_all(store: Store) -> None:
+    job = new(kind=Kind.SHELL, task="true", entry="nightly", scheduled_for=NOW)
+    store.ticks.record("nightly", NewTick(at=NOW, state=TickState.PENDING), now=NOW)
+    waiting = store.tallies.all().ticks
+    store.ticks.promote_pending("nightly", NOW, job, now=NOW)
+    later = NOW + timedelta(hours=1)
+    store.ticks.record("nightly", NewTick(at=later, state=TickState.MISSED), now=NOW)
+    store.ticks.record("nightly", NewTick(at=later, state=TickState.RAN, job=job), now=NOW)
+
+    counted = {each.state: each.count for each in store.tallies.all().ticks}
+    assert (waiting, counted) == ((), {"missed": 1, "ran": 2})
