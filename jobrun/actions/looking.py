@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,12 +69,10 @@ class Overview:
 
 def listing(store: Store, which: JobFilter, *, limit: int) -> Listing:
     """Return the newest jobs that match, at most `limit` of them."""
-    jobs = tuple(store.ledger.select(which, limit=limit))
-    is_all = len(jobs) < limit
-    return Listing(
-        jobs=jobs,
-        total=len(jobs) if is_all else store.ledger.count(which, limit=max(COUNTED, limit) + 1),
-    )
+    # All at once: to count them besides would be to find them again.
+    ids = store.ledger.ids(which, limit=max(COUNTED, limit) + 1)
+    jobs = store.ledger.select(replace(which, ids=tuple(ids[:limit])), limit=limit)
+    return Listing(jobs=tuple(jobs), total=len(ids))
 
 
 def inspect(store: Store, job_id: int) -> Inspection:

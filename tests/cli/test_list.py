@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobrun.actions import looking
-from jobrun.model import Job, JobFilter, Kind
-from jobrun.store import Store
+from jobrun.model import Job, JobFilter, Kind, State
+from jobrun.store import Store, ledger
 
 Make = Callable[..., Job]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -67,6 +67,35 @@ def test_states_and_views_select(  # noqa: PLR0917 -- a job in each state
     add(run_at=datetime.now(UTC) + timedelta(hours=1))
 
     assert {job["state"] for job in jobrun_json("list", *words)} == expected
+
+
+@pytest.mark.parametrize("tag", ["ä", 'a"b', "a\\b", "x"])
+def test_a_tag_is_found_however_it_is_written_as_json(tag: str, add: Make, jobrun_json: RunJson) -> None:
+    wanted = add(tags=("first", tag))
+    add(tags=(f"{tag}y",))
+
+    assert ids(jobrun_json("list", "--tag", tag)) == [wanted.id]
+
+
+def test_a_task_without_wildcards_is_that_task_alone(add: Make, jobrun_json: RunJson) -> None:
+    wanted = add("mail:send")
+    add("mail:send_all")
+
+    assert ids(jobrun_json("list", "--task", "mail:send")) == [wanted.id]
+    assert len(jobrun_json("list", "--task", "mail:*")) == 2
+
+
+def test_a_state_with_many_jobs_is_read_in_the_order_of_the_file(
+    store: Store, end: Make, fail: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "FREQUENT", 2)
+    monkeypatch.setattr(ledger, "NEAR", 0)
+    made = [end().id for _ in range(3)]
+    fail()
+
+    found = looking.listing(store, JobFilter(states=frozenset({State.SUCCEEDED})), limit=2)
+
+    assert ([job.id for job in found.jobs], found.total) == (made[:0:-1], 3)
 
 
 def test_filters_hold_together(add: Make, jobrun_json: RunJson) -> None:
