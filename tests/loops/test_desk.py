@@ -361,6 +361,8 @@ def test_a_worker_that_dies_in_a_job_crashed_it(
     assert len(scene.store.ledger.attempts(job_id)) == attempts
     assert Noted(name="w1") in scene.told()
     assert scene.store.workers.all() == []
+    line = f"job {job_id} attempt 1: crashed, worker killed by SIGKILL; now crashed"
+    assert scene.log.read_text().count(line) == 1
 
 
 def test_what_a_dead_worker_printed_is_kept(scene: Scene, busy: Busy) -> None:
@@ -403,6 +405,7 @@ def test_an_ending_that_came_before_the_death_of_its_worker_counts(scene: Scene,
     scene.step()
 
     assert scene.state(job_id) is State.SUCCEEDED
+    assert scene.log.read_text() == ""  # and nothing came too late
 
 
 def test_the_death_of_a_worker_that_nobody_knows_is_noted(scene: Scene, busy: Busy) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobrun.cron.clocks import change_between, changes
+from jobrun.cron.dayfields import day_rule
+from jobrun.cron.days import dates, month_days
 from jobrun.cron.fields import parse_expression
 from jobrun.cron.occurrences import next_occurrence, next_of_interval, upcoming
 from jobrun.cron.words import Dst, Entry, Every, Expression, Occurrence
@@ -267,6 +269,32 @@ def test_an_interval_is_counted_from_its_anchor_on_either_side() -> None:
     assert next_of_interval(every, anchor, anchor - timedelta(seconds=1)) == anchor
     assert next_of_interval(every, anchor, anchor - timedelta(seconds=90)) == anchor
     assert next_of_interval(every, anchor, anchor + 1000 * DAY) == anchor + 1000 * DAY + timedelta(seconds=90)
+
+
+def days_of(dates: str, weekdays: str, length: int, first_weekday: int) -> tuple[int, ...]:
+    return month_days(day_rule(dates, weekdays, ""), length, first_weekday)
+
+
+@pytest.mark.parametrize("length", [28, 29, 30, 31])
+@pytest.mark.parametrize("first", range(7))  # Sunday is 0
+def test_in_every_month_there_is_the_last_weekday_and_the_nearest_workday(length: int, first: int) -> None:
+    weekday_of = {day: (first + day - 1) % 7 for day in range(1, length + 1)}
+    workdays = [day for day, weekday in weekday_of.items() if 0 < weekday < 6]
+
+    for weekday in range(7):
+        last = max(day for day in weekday_of if weekday_of[day] == weekday)
+        assert days_of("*", f"{weekday}L", length, first) == (last,)
+    for day in weekday_of:
+        distance = min(abs(day - workday) for workday in workdays)
+        [nearest] = [workday for workday in workdays if abs(day - workday) == distance]
+        assert days_of(f"{day}W", "*", length, first) == (nearest,)
+    assert days_of("LW", "*", length, first) == (workdays[-1],)
+
+
+def test_the_calendar_ends_before_its_last_year_does() -> None:
+    found = list(dates((12,), day_rule("31", "*", ""), date(9990, 1, 1)))
+
+    assert (found[0], found[-1]) == (date(9990, 12, 31), date(9998, 12, 31))
 
 
 @pytest.mark.parametrize(
