@@ -93,8 +93,14 @@ class Books:
 
     def look(self) -> Outlook:
         """Look at what there is to do, for `commit` and for all who ask until the next look."""
-        self.outlook = self._store.queue.outlook(self._settings.queues)
+        self.outlook = self._store.queue.outlook(self._settings.queues, now=self._world.now())
         return self.outlook
+
+    def left_in_paused(self) -> list[str]:
+        """Return the paused queues in which jobs are ready for our workers."""
+        paused, ours = self.outlook.paused, self._settings.queues
+        waiting = self._store.queue.names() if paused else []
+        return [queue for queue in waiting if queue in paused and (not ours or queue in ours)]
 
     def commit(self, news: News, seats: Mapping[str, Seat], *, claims: bool, is_stopping: bool) -> Told:
         """Write all news and, if `claims`, as many jobs as the workers can take then."""

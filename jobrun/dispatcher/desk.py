@@ -138,6 +138,7 @@ class Desk:
             if self._books.look().has_work(self._world.now()) and self._wants_jobs():
                 self._commit()
             self._look_for_cancels()
+            self._take_back_what_is_paused()
             self._housekeeping.do_round(self._seats, monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
             if self._limits.is_overdue():
@@ -273,11 +274,20 @@ class Desk:
             if any(token in orders for token in seat.reserve()):
                 self._take_back(seat)
 
+    def _take_back_what_is_paused(self) -> None:
+        """Let nothing begin in a paused queue; what was claimed ahead waits with the others of its queue."""
+        if paused := self._books.outlook.paused:
+            for seat in self._seats:
+                if any(seat.jobs[token].queue in paused for token in seat.reserve()):
+                    self._take_back(seat)
+
     def _drain(self) -> None:
         """Let the group end once nothing runs, nothing is unsettled, and nothing more will be claimed."""
         is_busy = bool(self._news) or any(seat.jobs for seat in self._seats)
         if not (self._is_drained or is_busy) and (self._limits.is_stopping or self._is_burst_over()):
             self._is_drained = True
+            if not self._limits.is_stopping and (left := self._books.left_in_paused()):
+                self._log.say(f"leaving; what waits in paused queues is left there: {', '.join(left)}")
             self._control.send(Drained())  # first, or a worker that leaves would be replaced
             self._seats.send_home()
 

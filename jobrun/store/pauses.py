@@ -11,6 +11,8 @@ from jobrun.store.database import Database
 from jobrun.store.rows import instant, instant_or_none, legible, storable
 from jobrun.units import to_ms
 
+IN_FORCE = "(until IS NULL OR until > {})"
+
 
 class Pauses:
     """The pauses of queues. One whose time is up ends by itself: its row says nothing any more."""
@@ -20,10 +22,12 @@ class Pauses:
 
     def all(self, *, now: datetime) -> list[Pause]:
         """Return the pauses that go on, by queue."""
-        rows = self._db.rows(
-            "SELECT * FROM pauses WHERE until IS NULL OR until > :now ORDER BY queue", {"now": to_ms(now)}
-        )
-        return [pause_of(row) for row in rows]
+        sql = f"SELECT * FROM pauses WHERE {IN_FORCE.format('?')} ORDER BY queue"  # noqa: S608 -- fixed text
+        return [pause_of(row) for row in self._db.rows(sql, (to_ms(now),))]
+
+    def names(self, *, now: datetime) -> list[str]:
+        """Return the queues that are paused."""
+        return [row["queue"] for row in self._db.rows(_NAMES, (to_ms(now),))]
 
     def begin(self, pause: Pause) -> None:
         """Pause a queue, in place of a pause that it has."""
@@ -61,3 +65,6 @@ def pause_of(row: sqlite3.Row) -> Pause:
         by=row["by"],
         reason=row["reason"],
     )
+
+
+_NAMES = f"SELECT queue FROM pauses WHERE {IN_FORCE.format('?')}"  # noqa: S608 -- fixed text

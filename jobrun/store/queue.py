@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,10 +13,12 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, Kind, Outcome
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
+from jobrun.store.pauses import IN_FORCE, Pauses
 from jobrun.store.rows import JOB_WITHOUT_LAST_ATTEMPT, Unreadable, compact, instant, instant_or_none, job_of
 from jobrun.units import to_ms
 
 PROMOTED_AT_ONCE = 1000  # a longer backlog must not hold the write lock
+LOOKED_AT = 16  # jobs of a queue, before more of them are read: most rounds take few
 
 Place = Callable[[tuple[Kind, str]], str | None]  # (kind, task) -> worker
 
@@ -32,17 +34,22 @@ class _Candidate(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """What waits: when the next job falls due, when the next one expires, and whether one is ready."""
+    """What waits: when the next job falls due, when the next one expires, and whether one may begin.
+
+    What is ready in a paused queue may not; of the pauses, `resumes_at` is when the first ends by itself.
+    """
 
     due_at: datetime | None
     expires_at: datetime | None
     is_ready: bool
+    resumes_at: datetime | None = None
+    paused: frozenset[str] = frozenset()
 
     @property
     def next_at(self) -> datetime | None:
-        """Return when a look may let a job begin: it falls due, or what stands before a ready one is too late."""
+        """Return when a look may let a job begin: it falls due, what stands before it is too late, or a pause ends."""
         expires_at = self.expires_at if self.is_ready else None
-        return min((at for at in (self.due_at, expires_at) if at is not None), default=None)
+        return min((at for at in (self.due_at, expires_at, self.resumes_at) if at is not None), default=None)
 
     def has_work(self, now: datetime) -> bool:
         """Say whether a job could be claimed now."""
@@ -52,22 +59,29 @@ class Outlook(NamedTuple):
 class Queue:
     """The jobs that wait, as a dispatcher sees them."""
 
-    def __init__(self, database: Database, endings: Endings) -> None:
+    def __init__(self, database: Database, endings: Endings, pauses: Pauses) -> None:
         self._db = database
         self._endings = endings
+        self._pauses = pauses
 
     def next_due(self) -> datetime | None:
         """Return when the earliest scheduled job falls due, or None if none is scheduled."""
         row = self._db.row("SELECT min(run_at) AS run_at FROM jobs WHERE state = 'scheduled'")
         return None if row is None or row["run_at"] is None else instant(row["run_at"])
 
-    def outlook(self, queues: Sequence[str]) -> Outlook:
+    def outlook(self, queues: Sequence[str], *, now: datetime) -> Outlook:
         """Return what is there to do for workers of these queues (none given: of all but reserved ones)."""
         ready, arguments = (_READY_IN, [compact(queues)]) if queues else (_READY, [])
-        [(due_at, expires_at, is_ready)] = self._db.rows(
-            f"SELECT {_DUE}, {_EXPIRES}, EXISTS ({ready})", arguments
+        [(due_at, expires_at, is_ready, is_any_paused)] = self._db.rows(
+            f"SELECT {_DUE}, {_EXPIRES}, EXISTS ({ready}), EXISTS ({_ANY_PAUSE})", [*arguments, to_ms(now)]
         )
-        return Outlook(instant_or_none(due_at), instant_or_none(expires_at), bool(is_ready))
+        found = Outlook(instant_or_none(due_at), instant_or_none(expires_at), bool(is_ready))
+        return self._beside_pauses(found, queues, now=now) if is_any_paused else found
+
+    def names(self, *, but: Collection[str] = (), limit: int = -1) -> list[str]:
+        """Return the queues that have ready jobs, without reserved ones; as costly as they are many."""
+        rows = self._db.rows(_NAMES, (compact(list(but)), limit))
+        return [row["queue"] for row in rows]
 
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
@@ -131,10 +145,12 @@ class Queue:
         nobody takes one: what comes behind it waits, too. The attempt number goes up by one, and
         `token` names that attempt from here on; the job is not handed out before this is committed.
         A job that cannot be read fails, and hurts nobody else. No `queues` are all but reserved ones.
+        Paused queues are passed over.
         """
         with self._db.write():
             placed: list[tuple[int, str]] = []
-            for each in self._candidates(queues, limit=limit):
+            paused = self._pauses.names(now=now)
+            for each in self._candidates(queues, paused, limit=limit):
                 if each.expires_at is not None and each.expires_at <= to_ms(now):
                     continue  # `expire` ends it
                 worker = place((Kind(each.kind), each.task))
@@ -143,8 +159,27 @@ class Queue:
                 placed.append((each.id, worker))
             return self._start(placed, token=new_token(), now=now) if placed else []
 
-    def _candidates(self, queues: Sequence[str], *, limit: int) -> Iterable[_Candidate]:
-        if not queues:
+    def _beside_pauses(self, found: Outlook, queues: Sequence[str], *, now: datetime) -> Outlook:
+        """Return an outlook without what waits in paused queues."""
+        pauses = self._pauses.all(now=now)
+        paused = frozenset(pause.queue for pause in pauses)
+        if found.is_ready and queues:
+            others = compact([queue for queue in queues if queue not in paused])
+            found = found._replace(is_ready=bool(self._db.rows(f"{_READY_IN} LIMIT 1", [others])))
+        elif found.is_ready:
+            found = found._replace(is_ready=bool(self.names(but=paused, limit=1)))
+        ends = [pause.until for pause in pauses if pause.until is not None]
+        return found._replace(resumes_at=min(ends, default=None), paused=paused)
+
+    def _candidates(
+        self, queues: Sequence[str], paused: Collection[str], *, limit: int
+    ) -> Iterable[_Candidate]:
+        """Return what may be claimed, the most urgent first.
+
+        A paused queue may have a million jobs before all others, so they are not read over: the heads of the
+        other queues are merged.
+        """
+        if not (queues or paused):
             rows = self._db.rows(
                 """
                 SELECT -priority, id, kind, task, expires_at
@@ -156,21 +191,28 @@ class Queue:
                 (limit,),
             )
             return (_Candidate(*row) for row in rows)
-        heads = [self._heads(queue, limit=limit) for queue in queues]
+        others = [queue for queue in queues if queue not in paused] if queues else self.names(but=paused)
+        heads = [self._heads(queue, least=min(LOOKED_AT, limit)) for queue in others]
         return itertools.islice(heapq.merge(*heads), limit)
 
-    def _heads(self, queue: str, *, limit: int) -> list[_Candidate]:
-        rows = self._db.rows(
-            """
-            SELECT -priority, id, kind, task, expires_at
-              FROM jobs INDEXED BY jobs_ready_by_queue
-             WHERE state = 'ready' AND queue = ?
-             ORDER BY priority DESC, id
-             LIMIT ?
-            """,
-            (queue, limit),
-        )
-        return [_Candidate(*row) for row in rows]
+    def _heads(self, queue: str, *, least: int) -> Iterator[_Candidate]:
+        """Yield the ready jobs of a queue, the most urgent first; more are read when those before are used up."""
+        begin, count = 0, least
+        while True:
+            rows = self._db.rows(
+                """
+                SELECT -priority, id, kind, task, expires_at
+                  FROM jobs INDEXED BY jobs_ready_by_queue
+                 WHERE state = 'ready' AND queue = ?
+                 ORDER BY priority DESC, id
+                 LIMIT ? OFFSET ?
+                """,
+                (queue, count, begin),
+            )
+            yield from (_Candidate(*row) for row in rows)
+            if len(rows) < count:
+                return
+            begin, count = begin + count, 2 * (begin + count)
 
     def _start(self, placed: Sequence[tuple[int, str]], *, token: str, now: datetime) -> list[Job]:
         """Start ready jobs, each on a worker; each attempt is named by `token` and the id of its job."""
@@ -211,4 +253,26 @@ _READY_IN = """
     SELECT 1
       FROM jobs INDEXED BY jobs_ready_by_queue
      WHERE state = 'ready' AND queue IN (SELECT value FROM json_each(?))
+"""
+_ANY_PAUSE = f"SELECT 1 FROM pauses WHERE {IN_FORCE.format('?')}"
+# From one queue to the next by a search of the index, so that it costs nothing that one has many jobs.
+_NAMES = """
+    WITH RECURSIVE waiting (queue) AS (
+        SELECT (SELECT queue
+                  FROM jobs INDEXED BY jobs_ready_by_queue
+                 WHERE state = 'ready'
+                 ORDER BY queue
+                 LIMIT 1)
+         UNION ALL
+        SELECT (SELECT jobs.queue
+                  FROM jobs INDEXED BY jobs_ready_by_queue
+                 WHERE state = 'ready' AND jobs.queue > waiting.queue
+                 ORDER BY jobs.queue
+                 LIMIT 1)
+          FROM waiting
+         WHERE waiting.queue IS NOT NULL)
+    SELECT queue
+      FROM waiting
+     WHERE queue NOT LIKE '.%' AND queue NOT IN (SELECT value FROM json_each(?))
+     LIMIT ?
 """

@@ -46,7 +46,7 @@ class Store:
         self.intake = Intake(database)
         self.endings = Endings(database)
         self.pauses = Pauses(database)
-        self.queue = Queue(database, self.endings)
+        self.queue = Queue(database, self.endings, self.pauses)
         self.orders = Orders(database)
         self.ledger = Ledger(database)
         self.workers = Workers(database)

@@ -31,6 +31,7 @@ from jobrun.actions import acting
 from jobrun.dispatcher.ends import end_attempts, expire
 from jobrun.dispatcher.settings import World
 from jobrun.errors import NotDone
+from jobrun.measures import Pause
 from jobrun.model import Ending, Job, JobFilter, Kind, NewJob, OnCrash, Outcome, State, Surroundings, Terms
 from jobrun.model import reserved_queue as reserved
 from jobrun.store import Store, open_store
@@ -152,6 +153,20 @@ class JobMachine(RuleBasedStateMachine):
         expire(self.store, now=self.now)
         for job_id in sorted(self.paper.expire(now=self.clock)):
             self.is_over(job_id)
+
+    @rule(queue=st.sampled_from(QUEUES), for_s=soon, why=st.sampled_from([None, "why"]))
+    def pause_queue(self, queue: str, for_s: int | None, why: str | None) -> None:
+        """Pause a queue, perhaps for a time that has passed."""
+        until = None if for_s is None else self.now + timedelta(seconds=for_s)
+        pause = Pause(queue=queue, since=self.now, until=until, by="ann", reason=why)
+        self.store.pauses.begin(pause)
+
+        self.paper.pause(queue, until=None if for_s is None else self.clock + for_s * 1000)
+
+    @rule(queue=st.sampled_from(QUEUES))
+    def resume_queue(self, queue: str) -> None:
+        ended = self.store.pauses.end(queue, now=self.now)
+        assert (ended is not None) == self.paper.resume(queue, now=self.clock)
 
     @rule(
         target=runs,
@@ -292,6 +307,10 @@ class JobMachine(RuleBasedStateMachine):
         assert attempts.keys() == self.paper.attempts.keys()
         for which, row in self.paper.attempts.items():
             assert {name: attempts[which][name] for name in row} == row, which
+        assert {row["queue"]: row["until"] for row in self.rows("pauses")} == self.paper.pauses
+        assert [pause.queue for pause in self.store.pauses.all(now=self.now)] == self.paper.paused(
+            now=self.clock
+        )
         assert kept == {row["environment"] for row in self.paper.jobs.values()} - {None}
 
     @invariant()

@@ -25,6 +25,7 @@ class Paper:
     def __init__(self) -> None:
         self.jobs: dict[int, Row] = {}
         self.attempts: dict[tuple[int, int], Row] = {}
+        self.pauses: dict[str, int | None] = {}  # queue -> until
         self.added = 0  # all that were ever added; ids are never used again
         self.purged = 0
 
@@ -90,12 +91,25 @@ class Paper:
             self.jobs[i].update(state="expired", finished_at=now, reason="not started in time")
         return late
 
-    def claimable(self, queues: Sequence[str]) -> list[int]:
-        """Return the ready jobs that one may look at, the most urgent first."""
+    def pause(self, queue: str, *, until: int | None) -> None:
+        self.pauses[queue] = until
+
+    def resume(self, queue: str, *, now: int) -> bool:
+        """Say whether there was a pause to end."""
+        was_paused = queue in self.paused(now=now)
+        self.pauses.pop(queue, None)
+        return was_paused
+
+    def paused(self, *, now: int) -> list[str]:
+        return sorted(queue for queue, until in self.pauses.items() if until is None or until > now)
+
+    def claimable(self, queues: Sequence[str], *, now: int) -> list[int]:
+        """Return the ready jobs that may begin, the most urgent first."""
         mine = [
             i
             for i, row in self.jobs.items()
             if row["state"] == "ready"
+            and row["queue"] not in self.paused(now=now)
             and (row["queue"] in queues if queues else not row["queue"].startswith("."))
         ]
         return sorted(mine, key=lambda i: (-self.jobs[i]["priority"], i))
@@ -106,7 +120,7 @@ class Paper:
         """Give the most urgent jobs to workers, one after the other; those that are too late are passed over."""
         free, late = list(workers), set(self.late(now=now))
         claimed = []
-        for i in self.claimable(queues)[:limit]:
+        for i in self.claimable(queues, now=now)[:limit]:
             if i in late:
                 continue
             if not free:

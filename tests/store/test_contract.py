@@ -287,7 +287,7 @@ def test_a_job_that_is_reserved_is_claimed_by_its_group_alone_and_is_in_its_queu
     reserved = reserved_queue("mail.out", 4711)
     add(store, call(queue=reserved))
 
-    assert not store.queue.outlook([]).is_ready
+    assert not store.queue.outlook([], now=SECOND).is_ready
     assert claim(store) == claim(store, queues=("mail.out",)) == []
     [job] = claim(store, queues=(reserved,))
 
@@ -340,7 +340,9 @@ def test_the_next_due_instant_is_that_of_the_earliest_scheduled_job(store: Store
 def test_whether_something_is_ready_is_told_by_queue(store: Store) -> None:
     add(store, call(queue="a"), call(queue="b", run_at=at(60)))
 
-    assert [store.queue.outlook(queues).is_ready for queues in ([], ["a"], ["b"], ["b", "a"])] == [
+    assert [
+        store.queue.outlook(queues, now=SECOND).is_ready for queues in ([], ["a"], ["b"], ["b", "a"])
+    ] == [
         True,
         True,
         False,
@@ -351,17 +353,17 @@ def test_whether_something_is_ready_is_told_by_queue(store: Store) -> None:
 def test_the_next_look_is_worth_it_when_a_job_falls_due_or_one_before_a_ready_one_is_too_late(
     store: Store,
 ) -> None:
-    assert store.queue.outlook([]).next_at is None
+    assert store.queue.outlook([], now=SECOND).next_at is None
     add(store, call(run_at=at(60), expires_at=at(90)), call(run_at=at(70), expires_at=at(50)))
-    outlook = store.queue.outlook([])
+    outlook = store.queue.outlook([], now=SECOND)
     assert (outlook.due_at, outlook.expires_at, outlook.next_at) == (at(60), at(50), at(60))
     add(store, call(expires_at=at(40)))
 
-    assert store.queue.outlook([]).next_at == at(40)
+    assert store.queue.outlook([], now=SECOND).next_at == at(40)
     store.queue.expire(now=at(40))
     add(store, call(expires_at=at(80)))
     store.queue.expire(now=at(50))
-    assert store.queue.outlook([]).next_at == at(60)
+    assert store.queue.outlook([], now=SECOND).next_at == at(60)
 
 
 def test_what_is_too_late_keeps_no_other_job_waiting(store: Store) -> None:

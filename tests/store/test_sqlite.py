@@ -17,6 +17,7 @@ import pytest
 from jobrun.cron.words import NewTick, TickState
 from jobrun.errors import Busy, JobFileUnusable
 from jobrun.lifecycle import settle
+from jobrun.measures import Pause
 from jobrun.model import TROUBLED, Ending, Job, JobFilter, Kind, NewJob, Outcome, State
 from jobrun.store import Store, ledger, open_store
 from jobrun.store.wal import is_filled
@@ -46,6 +47,17 @@ def add_others(store: Store, n: int, *, priority: int = 0) -> None:
         """,
         {"n": n, "priority": priority},
     )
+
+
+def pause_queue(store: Store, queue: str) -> None:
+    store.pauses.begin(Pause(queue=queue, since=NOW, until=None, by="ann", reason=None))
+
+
+def beside_a_pause(store: Store, act: Callable[[Store], object]) -> None:
+    """Do something while a queue is paused that had its turn at once otherwise."""
+    row = store.queue.names()[0]
+    connection_of(store).execute("INSERT INTO pauses VALUES (?, 0, NULL, 'ann', NULL)", (row,))
+    act(store)
 
 
 def claim(store: Store, *queues: str) -> object:
@@ -168,11 +180,17 @@ def test_an_instant_that_no_calendar_has_is_far_away(store: Store) -> None:
 PLANS: list[tuple[str, Callable[[Store], object], set[str]]] = [
     ("claim", claim, {"jobs_ready"}),
     ("claim from queues", lambda s: claim(s, "q1", "q2"), {"jobs_ready_by_queue"}),
-    ("outlook", lambda s: s.queue.outlook([]), {"jobs_ready", "jobs_scheduled", "jobs_expiring"}),
+    ("outlook", lambda s: s.queue.outlook([], now=NOW), {"jobs_ready", "jobs_scheduled", "jobs_expiring"}),
     (
         "outlook in queues",
-        lambda s: s.queue.outlook(["q1"]),
+        lambda s: s.queue.outlook(["q1"], now=NOW),
         {"jobs_ready_by_queue", "jobs_scheduled", "jobs_expiring"},
+    ),
+    ("claim beside a pause", lambda s: beside_a_pause(s, claim), {"jobs_ready_by_queue"}),
+    (
+        "outlook beside a pause",
+        lambda s: beside_a_pause(s, lambda s: s.queue.outlook([], now=NOW)),
+        {"jobs_ready", "jobs_ready_by_queue", "jobs_scheduled", "jobs_expiring"},
     ),
     ("next_due", lambda s: s.queue.next_due(), {"jobs_scheduled"}),
     ("promote", lambda s: s.queue.promote(now=NOW), {"jobs_scheduled"}),
@@ -231,7 +249,7 @@ def test_nothing_hot_reads_more_than_its_index(
     plans = [
         str(row["detail"])
         for sql in statements
-        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", sql)
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)", sql)
         for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")
     ]
     used = set(re.findall(r"INDEX ((?:jobs|ticks|pings)_\w+)", " ".join(plans)))
@@ -269,6 +287,23 @@ def test_a_claim_costs_the_same_however_many_other_jobs_there_are(
     add_others(store, 20_000)
 
     assert steps_of(store, lambda: claim(store, *queues)) <= alone + 1
+
+
+@pytest.mark.parametrize("queues", [(), ("q1", "q2")])
+def test_a_claim_passes_over_a_paused_queue_however_many_urgent_jobs_are_in_it(
+    store: Store, queues: tuple[str, ...]
+) -> None:
+    pause_queue(store, "q2")
+    store.intake.add([NewJob(kind=Kind.CALL, task="a:f", queue="q1")] * 2, now=NOW)
+    store.intake.add([NewJob(kind=Kind.CALL, task="a:f", queue="q2", priority=9)], now=NOW)
+    alone = steps_of(store, lambda: claim(store, *queues))
+    seen = steps_of(store, lambda: store.queue.outlook(queues, now=NOW))
+
+    store.intake.add([NewJob(kind=Kind.CALL, task="a:f", queue="q2", priority=9)] * 20_000, now=NOW)
+
+    assert steps_of(store, lambda: claim(store, *queues)) <= alone + 1
+    assert steps_of(store, lambda: store.queue.outlook(queues, now=NOW)) <= seen + 1
+    assert claim(store, *queues) == []
 
 
 @pytest.mark.parametrize("states", [{State.SUCCEEDED}, {State.FAILED}, set()])

@@ -173,11 +173,17 @@ class StoreMachine(JobMachine):
             row["expires_at"] for row in rows if row["state"] in WAITING and row["expires_at"] is not None
         ]
 
-        outlook = store.queue.outlook(queues)
+        outlook = store.queue.outlook(queues, now=self.now)
 
         assert outlook.due_at == (None if due is None else from_ms(due)) == store.queue.next_due()
         assert outlook.expires_at == (from_ms(min(ends)) if ends else None)
-        assert outlook.is_ready == bool(self.paper.claimable(queues))
+        assert outlook.is_ready == bool(self.paper.claimable(queues, now=self.clock))
+        paused = self.paper.paused(now=self.clock)
+        assert sorted(outlook.paused) == paused
+        ends = [until for queue in paused if (until := self.paper.pauses[queue]) is not None]
+        assert outlook.resumes_at == (from_ms(min(ends)) if ends else None)
+        ready = {row["queue"] for row in rows if row["state"] == "ready"}
+        assert store.queue.names() == sorted(queue for queue in ready if not queue.startswith("."))
         asked = {row["token"]: from_ms(row["cancel_at"]) for row in rows if row["token"] and row["cancel_at"]}
         assert store.endings.to_cancel() == asked
         ready = self.paper.where(lambda row: row["state"] == "ready")
