@@ -184,7 +184,7 @@ def _look(store: Store, samples: Samples, *, is_slow: bool) -> None:
         listing(store, JobFilter(), limit=20)
     if is_slow:
         with _timed(samples, "status", 1):
-            overview(store)
+            overview(store, now=datetime.now(UTC))
 
 
 def _job(name: str, run_at: datetime) -> Callable[[], NewJob]:

@@ -11,6 +11,7 @@ from jobrun import locks
 from jobrun.actions.tables import TableView, tables
 from jobrun.cron.words import Tick
 from jobrun.errors import NoSuchJob
+from jobrun.measures import Pause
 from jobrun.model import TROUBLED, Attempt, Job, JobFilter, State, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.store import Store
@@ -56,6 +57,7 @@ class Overview:
     next_due: datetime | None  # of what is due later
     troubled: tuple[Job, ...]  # the last that failed or crashed
     tables: tuple[TableView, ...]
+    pauses: tuple[Pause, ...]
 
     @property
     def living(self) -> int:
@@ -108,7 +110,7 @@ def workers(store: Store) -> tuple[WorkerView, ...]:
     return tuple(_view(store.path, row, jobs.get(row.name)) for row in store.workers.all())
 
 
-def overview(store: Store) -> Overview:
+def overview(store: Store, *, now: datetime) -> Overview:
     """Return the file at a glance."""
     return Overview(
         counts=store.ledger.counts(),
@@ -118,6 +120,7 @@ def overview(store: Store) -> Overview:
         next_due=store.queue.next_due(),
         troubled=_last_troubled(store),
         tables=tables(store),
+        pauses=tuple(store.pauses.all(now=now)),
     )
 
 

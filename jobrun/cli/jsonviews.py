@@ -13,6 +13,7 @@ from jobrun.cli import tables
 from jobrun.cli.jsonout import attempt_object, job_object
 from jobrun.cron.monitor import host_of
 from jobrun.cron.words import Coming, EntryRow, Tick
+from jobrun.measures import Pause
 from jobrun.model import Job, Terms
 from jobrun.units import rfc3339
 
@@ -69,6 +70,18 @@ def overview_object(found: Overview, now: datetime) -> dict[str, Any]:
         "ready": [job_object(job) for job in found.ready],
         "troubled": [job_object(job) for job in found.troubled],
         "tables": [_table_object(view, now) for view in found.tables],
+        "pauses": [pause_object(pause) for pause in found.pauses],
+    }
+
+
+def pause_object(pause: Pause) -> dict[str, Any]:
+    """Return the pause of a queue; `until` is null for one that does not end by itself."""
+    return {
+        "queue": pause.queue,
+        "since": rfc3339(pause.since),
+        "until": _time(pause.until),
+        "by": pause.by,
+        "reason": pause.reason,
     }
 
 

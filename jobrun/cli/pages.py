@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from jobrun.actions.looking import Inspection, Overview
-from jobrun.cli import cronpages, render, tables
+from jobrun.cli import cronpages, pausewords, render, tables
 from jobrun.cli.human import both, distance, local
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
@@ -48,6 +48,8 @@ def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) ->
     `coming` is the next run of each table.
     """
     render.sentence(*_counts(found, now))
+    for pause in found.pauses:
+        render.sentence((pausewords.paused(pause, now), render.STATE_STYLES["paused"]))
     for view, run in zip(found.tables, coming, strict=True):
         render.sentence((cronpages.glance(view, run, now), ""))
     for title, jobs in (

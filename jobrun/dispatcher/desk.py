@@ -138,7 +138,6 @@ class Desk:
             if self._books.look().has_work(self._world.now()) and self._wants_jobs():
                 self._commit()
             self._look_for_cancels()
-            self._take_back_what_is_paused()
             self._housekeeping.do_round(self._seats, monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
             if self._limits.is_overdue():
@@ -242,9 +241,10 @@ class Desk:
         self._take_back(seat)
 
     def _take_back_what_waits(self) -> None:
-        """Let no job wait behind one that takes long, or after us."""
+        """Let no job wait behind one that takes long, or after us, and none begin in a paused queue."""
+        over, paused, now = self._limits.is_stopping, self._books.outlook.paused, self._world.monotonic()
         for seat in self._seats:
-            if seat.reserve() and (self._limits.is_stopping or seat.is_held_up(self._world.monotonic())):
+            if seat.reserve() and (over or seat.is_held_up(now) or seat.holds_of(paused)):
                 seat.is_stuck = True
                 self._take_back(seat)
 
@@ -266,20 +266,12 @@ class Desk:
         return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
 
     def _look_for_cancels(self) -> None:
-        orders = self._store.endings.to_cancel()
-        if not orders:
+        if not (orders := self._store.endings.to_cancel()):
             return
         self._limits.cancel(self._seats, orders)
         for seat in self._seats:
             if any(token in orders for token in seat.reserve()):
                 self._take_back(seat)
-
-    def _take_back_what_is_paused(self) -> None:
-        """Let nothing begin in a paused queue; what was claimed ahead waits with the others of its queue."""
-        if paused := self._books.outlook.paused:
-            for seat in self._seats:
-                if any(seat.jobs[token].queue in paused for token in seat.reserve()):
-                    self._take_back(seat)
 
     def _drain(self) -> None:
         """Let the group end once nothing runs, nothing is unsettled, and nothing more will be claimed."""

@@ -50,6 +50,10 @@ class Seat:
         """Return the tokens of the jobs behind the first one."""
         return list(self.jobs)[1:]
 
+    def holds_of(self, queues: Collection[str]) -> bool:
+        """Say whether a job of these queues is behind the first one."""
+        return bool(queues) and any(self.jobs[token].queue in queues for token in self.reserve())
+
     def take(self, job: Job, *, now: datetime, monotonic: float) -> None:
         """Take a job, the first one or into reserve."""
         assert job.token is not None

@@ -83,6 +83,15 @@ class Queue:
         rows = self._db.rows(_NAMES, (compact(list(but)), limit))
         return [row["queue"] for row in rows]
 
+    def seen(self) -> list[str]:
+        """Return the queues in which a job is ready or runs, or has ended since that is counted."""
+        return sorted({*self.names(), *(row["queue"] for row in self._db.rows(_SEEN))})
+
+    def has_scheduled(self, queue: str) -> bool:
+        """Say whether a job of a queue is due later; all that are may be read for that."""
+        sql = "SELECT 1 FROM jobs WHERE state = 'scheduled' AND queue = ? LIMIT 1"
+        return self._db.row(sql, (queue,)) is not None
+
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
         due_at = self.next_due()
@@ -254,7 +263,7 @@ _READY_IN = """
       FROM jobs INDEXED BY jobs_ready_by_queue
      WHERE state = 'ready' AND queue IN (SELECT value FROM json_each(?))
 """
-_ANY_PAUSE = f"SELECT 1 FROM pauses WHERE {IN_FORCE.format('?')}"
+_ANY_PAUSE = f"SELECT 1 FROM pauses WHERE {IN_FORCE.format('?')}"  # noqa: S608 -- fixed text
 # From one queue to the next by a search of the index, so that it costs nothing that one has many jobs.
 _NAMES = """
     WITH RECURSIVE waiting (queue) AS (
@@ -275,4 +284,9 @@ _NAMES = """
       FROM waiting
      WHERE queue NOT LIKE '.%' AND queue NOT IN (SELECT value FROM json_each(?))
      LIMIT ?
+"""
+_SEEN = """
+    SELECT DISTINCT queue FROM job_tally
+     UNION
+    SELECT queue FROM jobs WHERE state = 'running'
 """

@@ -118,6 +118,8 @@ def test_what_was_claimed_ahead_is_taken_back_when_its_queue_is_paused(scene: Sc
     assert begun.job_id == jobs[0]
     assert [scene.state(job) for job in jobs] == [State.RUNNING, State.READY, State.READY]
     assert [scene.job(job).attempt for job in jobs] == [1, 0, 0]
+    worker.finish(begun)
+    scene.step()
     assert [order.job_id for order in worker.orders()] == [other]
 
 

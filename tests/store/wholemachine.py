@@ -182,8 +182,8 @@ class StoreMachine(JobMachine):
         assert sorted(outlook.paused) == paused
         ends = [until for queue in paused if (until := self.paper.pauses[queue]) is not None]
         assert outlook.resumes_at == (from_ms(min(ends)) if ends else None)
-        ready = {row["queue"] for row in rows if row["state"] == "ready"}
-        assert store.queue.names() == sorted(queue for queue in ready if not queue.startswith("."))
+        names = {row["queue"] for row in rows if row["state"] == "ready"}
+        assert store.queue.names() == sorted(name for name in names if not name.startswith("."))
         asked = {row["token"]: from_ms(row["cancel_at"]) for row in rows if row["token"] and row["cancel_at"]}
         assert store.endings.to_cancel() == asked
         ready = self.paper.where(lambda row: row["state"] == "ready")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
 
 import typer
 
 from jobrun.actions import entries
 from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.answers import answer_with, uninterrupted
+from jobrun.cli.commands.pausing import end_of
 from jobrun.cli.enqueue import describe, tell_created
 from jobrun.cli.human import both
 from jobrun.cli.place import entry_in, job_file, opened, table_at, utc_now
@@ -66,7 +66,7 @@ def pause(
     It ends by itself with --for or --until, else with `jobrun cron resume`. What runs goes on.
     """
     now = utc_now()
-    end = _end(span, until, now)
+    end = end_of(span, until, now)
     with opened(ctx) as store:
         row = entries.pause(store, name, until=end, now=now)
     how = f"until {both(end, now)}" if end else f"until `jobrun cron resume {name}`"
@@ -78,15 +78,6 @@ def resume(ctx: typer.Context, *, name: options.EntryName, as_json: options.AsJs
     with opened(ctx) as store:
         row = entries.resume(store, name, now=utc_now())
     return _report(row, f"{name} goes on", as_json=as_json)
-
-
-def _end(span: float | None, until: datetime | None, now: datetime) -> datetime | None:
-    if span is not None and until is not None:
-        raise UsageError("--for and --until both say when it ends; use one")
-    end = until if span is None else now + timedelta(seconds=span)
-    if end is not None and end <= now:
-        raise UsageError("the end of the pause is in the past", hint="nothing was changed")
-    return end
 
 
 def _answer(store: Store, entry: Entry, job_id: int, *, quiet: bool, as_json: bool) -> str:

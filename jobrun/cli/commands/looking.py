@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from jobrun.actions import looking
-from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, render, tables
+from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, pausewords, render, tables
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.cli.readers import MAX_LIMIT
 from jobrun.model import JobFilter, State
@@ -32,9 +32,13 @@ def list_(  # noqa: PLR0913 -- each option is a parameter
 ) -> int:
     """Show jobs, the newest first."""
     which = job_filter(states=[*(words or ()), *(states or ())], queue=queue, task=task, tag=tag, since=since)
+    now = utc_now()
     with opened(ctx) as store:
         found = looking.listing(store, which, limit=capped(limit))
+        pauses = [] if as_json else store.pauses.all(now=now)
     show_jobs(found, as_json=as_json)
+    waiting = {job.queue for job in found.jobs if job.state in {State.READY, State.SCHEDULED}}
+    render.remark(*(pausewords.paused(pause, now) for pause in pauses if pause.queue in waiting))
     return 0
 
 
@@ -61,9 +65,9 @@ def status(ctx: typer.Context, *, as_json: options.AsJson = False) -> int:
     path = job_file(ctx)
     if _is_absent(path):
         return _nothing_yet(str(path), as_json=as_json)
-    with opened(ctx) as store:
-        found = looking.overview(store)
     now = utc_now()
+    with opened(ctx) as store:
+        found = looking.overview(store, now=now)
     if as_json:
         render.line(jsonout.dump(jsonviews.overview_object(found, now)))
         return 0
@@ -78,14 +82,17 @@ def status(ctx: typer.Context, *, as_json: options.AsJson = False) -> int:
 
 def workers(ctx: typer.Context, *, as_json: options.AsJson = False) -> int:
     """Show the workers, what they run and whether they live."""
+    now = utc_now()
     with opened(ctx) as store:
         found = looking.workers(store)
+        pauses = [] if as_json else store.pauses.all(now=now)
     if as_json:
         render.line(jsonout.array([jsonviews.worker_object(worker) for worker in found]))
     elif found:
-        tables.workers(found, utc_now())
+        tables.workers(found, now)
     else:
         render.remark("no worker is running; start one with `jobrun worker`")
+    render.remark(*(pausewords.paused(pause, now) for pause in pauses))
     return 0
 
 
