@@ -21,7 +21,7 @@ FLOORS = [
     {"lifecycle", "when", "requests", "cron"},
     {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps"},
     {"store", "run", "table", "messenger"},
-    {"dispatcher", "worker", "actions", "scheduler", "crontab"},
+    {"dispatcher", "worker", "actions", "scheduler", "crontab", "solo"},
     {"supervisor"},
     {"cli", "api"},
     {"__init__", "__main__"},

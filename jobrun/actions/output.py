@@ -13,8 +13,9 @@ from jobrun.actions.waiting import LOOK_S
 from jobrun.bell import Tone, listening
 from jobrun.errors import NotDone
 from jobrun.locks.records import read_record
-from jobrun.model import Job, Output, State
+from jobrun.model import Job, State
 from jobrun.paths import side_dir
+from jobrun.run.output import cut_line, kept
 from jobrun.store import Store
 
 GROWTH_S = 0.2  # between looks at the file of a running job; no bell rings for each line of it
@@ -41,16 +42,6 @@ def output_of(store: Store, job: Job, *, attempt: int | None = None) -> bytes:
         return b""
     had = ", ".join(map(str, ended)) or "none yet"
     raise NotDone(f"job {job.id} has no attempt {number}", hint=f"its attempts: {had}")
-
-
-def kept(output: Output) -> bytes:
-    """Return head and tail, with a line between them that names what was cut."""
-    return output.head + (cut_line(output.cut, output.head) if output.cut else b"") + output.tail
-
-
-def cut_line(count: int, before: bytes) -> bytes:
-    """Return the line that stands for missing bytes, on a line of its own after what was `before`."""
-    return (b"" if before.endswith(b"\n") else b"\n") + b"[%d bytes cut here]\n" % count
 
 
 def last_lines(data: bytes, count: int) -> bytes:

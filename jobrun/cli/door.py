@@ -1,7 +1,7 @@
 """The door of the command line: what every command needs before it starts and after it ends.
 
-`enqueue` goes to a parser of our own and never loads typer, which costs more than the commit itself; plain
-words take a straight way that loads hardly anything.
+`enqueue` and `exec` go to a parser of our own and never load typer, which costs more than the commit itself;
+plain words of `enqueue` take a straight way that loads hardly anything.
 Whatever goes wrong is answered here: a person's mistake in one line, a bug with its traceback.
 """
 
@@ -61,6 +61,10 @@ def _dispatch(words: list[str], db: str | None) -> int:
         except JobrunError as error:
             error.message = error.message.replace(UNCHANGED, ": the job was NOT queued")
             raise
+    if words[:1] == ["exec"]:
+        from jobrun.cli.executing import run as execute  # noqa: PLC0415 -- it stands in crontabs, and is to be quick
+
+        return execute(words[1:], _path(db))
     from jobrun.cli.app import run as others  # noqa: PLC0415 -- typer is loaded for them alone
 
     return others(words, _path(db))

@@ -1,9 +1,10 @@
-"""The help page of `enqueue`, as wide as the terminal; the other verbs have theirs from typer."""
+"""The help pages of `enqueue` and `exec`, as wide as the terminal; the other verbs have theirs from typer."""
 
 from __future__ import annotations
 
 import shutil
 import textwrap
+from collections.abc import Sequence
 
 from jobrun.cli.asking import OPTIONS, Option
 from jobrun.cli.flags import ANSWER, HOW, NAMED, WHAT, WHEN
@@ -33,13 +34,18 @@ Examples:
 
 
 def help_page() -> str:
+    return page(_USAGE, OPTIONS, (WHAT, WHEN, HOW, NAMED, ANSWER), _EXAMPLES)
+
+
+def page(usage: str, options: Sequence[Option], groups: Sequence[str], examples: str) -> str:
+    """Return a help page: what it is for, the options group by group, and examples."""
     edge = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
-    column = max(len(_spelling(option)) for option in OPTIONS) + 4
-    groups = []
-    for group in (WHAT, WHEN, HOW, NAMED, ANSWER):
-        lines = [_entry(option, column, edge) for option in OPTIONS if option.group == group]
-        groups.append("\n".join([f"{group}:", *lines]) + "\n")
-    return "\n".join([_USAGE, *groups, _EXAMPLES])
+    column = max(len(_spelling(option)) for option in options) + 4
+    told = []
+    for group in groups:
+        lines = [_entry(option, column, edge) for option in options if option.group == group]
+        told.append("\n".join([f"{group}:", *lines]) + "\n")
+    return "\n".join([usage, *told, examples])
 
 
 def _entry(option: Option, column: int, edge: int) -> str:

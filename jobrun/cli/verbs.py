@@ -138,7 +138,7 @@ DB = Family(
 
 VERBS: tuple[Verb | Family, ...] = (
     Verb("enqueue", Heading.ASK, "doors.enqueue", ()),
-    Verb("exec", Heading.ASK, "executing.exec_", ("exec",)),
+    Verb("exec", Heading.ASK, "doors.exec_", ()),
     Verb(
         "worker",
         Heading.RUN,

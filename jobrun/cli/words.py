@@ -78,7 +78,7 @@ def parse_line(words: Sequence[str], defaults: Mapping[str, Any], caller: Caller
     return new_job(said, caller, defaults)
 
 
-def sort(words: Sequence[str], caller: Caller) -> Said:
+def sort(words: Sequence[str], caller: Caller, known: Mapping[str, Option] = BY_FLAG) -> Said:
     """Tell options from other words; values are read on the way."""
     options: dict[str, Any] = {}
     others: list[str] = []
@@ -89,7 +89,7 @@ def sort(words: Sequence[str], caller: Caller) -> Said:
         if word[:1] != "-" or word == "-" or word[1] in "0123456789":
             others.append(word)
         else:
-            option, text = _option(word)
+            option, text = _option(word, known)
             _keep(options, option, _value(option, text, stream, caller))
     return Said(options=options, words=others)
 
@@ -123,19 +123,19 @@ def read_value(text: str) -> Any:
     return number if json.dumps(number) == text else text
 
 
-def _option(word: str) -> tuple[Option, str | None]:
+def _option(word: str, known: Mapping[str, Option]) -> tuple[Option, str | None]:
     """Return the option that a word names, and the value that is part of it, if one is."""
-    if option := BY_FLAG.get(word):
+    if option := known.get(word):
         return option, None
     if word.startswith("--"):
         flag, equals, text = word.partition("=")
-        option = BY_FLAG.get(flag)
+        option = known.get(flag)
         if option and equals:
             return option, text
-    elif (option := BY_FLAG.get(word[:2])) and option.metavar:
+    elif (option := known.get(word[:2])) and option.metavar:
         return option, word[2:]
     flag = word.partition("=")[0]
-    near = meant(flag, BY_FLAG) if flag.startswith("--") else None
+    near = meant(flag, known) if flag.startswith("--") else None
     hint = near or "arguments that begin with a dash go after --"
     raise UsageError(f"unknown option `{flag}`", hint=hint)
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from jobrun.model import Job
 from jobrun.run.mark import entry_variables
+from jobrun.run.order import order_of
 from jobrun.store import Store
 from jobrun.wire.messages import Run
 
@@ -21,24 +22,11 @@ class OrderBook:
         self._environment = lru_cache(maxsize=_ENVIRONMENTS)(store.ledger.environment)
 
     def order_of(self, job: Job) -> Run:
-        assert job.token is not None
-        return Run(
-            token=job.token,
-            job_id=job.id,
-            attempt=job.attempt,
-            max_attempts=job.max_attempts,
-            kind=job.kind,
-            task=job.task,
-            args=list(job.args),
-            kwargs=dict(job.kwargs),
-            queue=job.queue,
-            name=job.name,
-            grace_s=self._grace_s,
-            cwd=job.cwd or None,
-            umask=job.umask,
+        return order_of(
+            job,
             environment={} if job.environment is None else self._environment(job.environment),
             variables={} if job.entry is None else self._variables(job, job.entry),
-            terms=job.terms,
+            grace_s=self._grace_s,
         )
 
     def _variables(self, job: Job, entry: str) -> dict[str, str]:

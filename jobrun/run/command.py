@@ -34,6 +34,7 @@ class Place:
     output: int  # descriptor
     boot: str  # the id of this boot
     oom_kills: int | None = None  # how many there had been, a moment before
+    strangers: frozenset[int] = frozenset()  # children of this process that no job started
 
 
 class Command:
@@ -146,8 +147,8 @@ class Command:
         return procs.descendants(pid for pid in procs.children() if not self._is_of_another(pid))
 
     def _is_of_another(self, pid: int) -> bool:
-        """Say whether a child of this worker was kept by an earlier job."""
-        return is_kept(pid, self._place.attempt_lock.parent)
+        """Say whether a child of this process is not of this job: it was here before, or an earlier job has kept it."""
+        return pid in self._place.strangers or is_kept(pid, self._place.attempt_lock.parent)
 
     def _not_started(self, error: OSError | ValueError) -> Ending:
         """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""

@@ -44,6 +44,16 @@ def collect_file(path: Path) -> Output:
         os.close(fd)
 
 
+def kept(output: Output) -> bytes:
+    """Return head and tail, with a line between them that names what was cut."""
+    return output.head + (cut_line(output.cut, output.head) if output.cut else b"") + output.tail
+
+
+def cut_line(count: int, before: bytes) -> bytes:
+    """Return the line that stands for missing bytes, on a line of its own after what was `before`."""
+    return (b"" if before.endswith(b"\n") else b"\n") + b"[%d bytes cut here]\n" % count
+
+
 def thin_out(path: Path) -> bool:
     """Give the middle of a huge output back to the disk, so that no job fills it; True if it did.
 

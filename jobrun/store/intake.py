@@ -36,6 +36,21 @@ class Intake:
             self._kept.clear()
             return self._add_all(jobs, to_ms(now))
 
+    def skip(self, job: NewJob, reason: str, *, now: datetime) -> int:
+        """Write down a job that was asked for and will not run, and return its id; it holds no key."""
+        with self._db.write(Tone.DONE):
+            self._kept.clear()
+            job_id = self._insert({**self._row(job, to_ms(now)), "key": None}, to_ms(now))
+            self._db.change(
+                """
+                UPDATE jobs
+                   SET state = 'skipped', finished_at = :now, reason = :reason, key = :key
+                 WHERE id = :id AND state IN ('scheduled', 'ready')
+                """,
+                {"id": job_id, "now": to_ms(now), "reason": reason, "key": job.key},
+            )
+        return job_id
+
     def _add_all(self, jobs: Sequence[NewJob | Row], now_ms: int) -> list[Added]:
         added: list[Added] = []
         for has_key, run in groupby(jobs, _has_key):
