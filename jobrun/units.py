@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from jobrun.errors import UsageError
 
@@ -125,3 +125,28 @@ def rfc3339(instant: datetime) -> str:
     '1970-01-01T00:00:01.500Z'
     """
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def distance(then: datetime, now: datetime) -> str:
+    """Return how far away an instant is.
+
+    >>> from datetime import UTC, timedelta
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> [distance(now + timedelta(seconds=s), now) for s in (-75.3, -0.2, 30)]
+    ['1m 15s ago', 'now', 'in 30s']
+    """
+    seconds = round((then - now).total_seconds())
+    if not seconds:
+        return "now"
+    return f"in {format_duration(seconds)}" if seconds > 0 else f"{format_duration(-seconds)} ago"
+
+
+def wall(at: datetime, zone: tzinfo, *, exact: bool = False) -> str:
+    """Return what the clock shows in a zone, to the minute unless there are seconds or `exact` asks for them.
+
+    >>> from datetime import UTC
+    >>> wall(datetime(2027, 3, 14, 2, 30, tzinfo=UTC), UTC)
+    '2027-03-14 02:30 UTC'
+    """
+    form = "%Y-%m-%d %H:%M:%S %Z" if exact or at.second else "%Y-%m-%d %H:%M %Z"
+    return f"{at.astimezone(zone):{form}}"

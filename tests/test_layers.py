@@ -15,10 +15,10 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors", "frozen"},
-    {"model", "units", "measures", "places", "durability", "private", "trouble", "ways"},
+    {"model", "units", "measures", "ranks", "places", "durability", "private", "trouble", "ways"},
     {"paths"},
     {"payload"},
-    {"lifecycle", "when", "requests", "cron"},
+    {"lifecycle", "when", "requests", "unusual", "cron"},
     {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps"},
     {"store", "run", "table", "messenger"},
     {"dispatcher", "worker", "actions", "scheduler", "crontab", "solo"},
@@ -75,6 +75,8 @@ LATE = {
         ".usual",
         ".sections",
         ".tallies",
+        ".standing",
+        ".history",
     )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

@@ -17,7 +17,7 @@ SHOWN = 5  # names of entries that are paused
 
 
 def entry(story: EntryStory, coming: Coming | None, now: datetime, *, in_words: str) -> None:
-    """Print how an entry stands, and what became of its last ticks."""
+    """Print how an entry stands."""
     row, zone = story.row, zone_of(story.row.zone_name)
     at = None if coming is None else coming.occurrence.at
     render.facts(
@@ -31,11 +31,15 @@ def entry(story: EntryStory, coming: Coming | None, now: datetime, *, in_words: 
             ("next", "" if at is None else f"{wall(at, zone)} ({distance(at, now)})"),
         ]
     )
+
+
+def ticks(story: EntryStory) -> None:
+    """Print what became of the last ticks of an entry."""
     if story.ticks:
         render.line("")
-        tables.ticks(story.ticks, story.jobs, zone)
+        tables.ticks(story.ticks, story.jobs, zone_of(story.row.zone_name))
     else:
-        render.remark(f"no tick of `{row.name}` has been decided yet")
+        render.remark(f"no tick of `{story.row.name}` has been decided yet")
 
 
 def glance(view: TableView, coming: Coming | None, now: datetime) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
     from jobrun.store.sections import Sections
+    from jobrun.store.standing import Standing
     from jobrun.store.tables import Tables
     from jobrun.store.tallies import Tallies
     from jobrun.store.ticks import Ticks
@@ -99,6 +100,12 @@ class Store:
         from jobrun.store import tallies  # noqa: PLC0415 -- as said above
 
         return tallies.Tallies(self._database)
+
+    @cached_property
+    def standing(self) -> Standing:
+        from jobrun.store import standing  # noqa: PLC0415 -- as said above
+
+        return standing.Standing(self._database)
 
     def make_side_folders(self) -> None:
         """Make those folders beside the file that are missing."""

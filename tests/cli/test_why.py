@@ -11,7 +11,8 @@ import pytest
 
 from jobrun import locks
 from jobrun.cron.words import NewTick, TickState
-from jobrun.model import Job, Kind, NewJob, Outcome, WorkerRow
+from jobrun.measures import Pause
+from jobrun.model import Job, Kind, NewJob, Outcome, Surroundings, WorkerRow
 from jobrun.paths import scheduler_lock, side_dir
 from jobrun.store import Store
 
@@ -77,14 +78,17 @@ def test_a_job_that_waits_says_that_no_worker_is_running(add: Make, jobrun: Run)
     told = about(jobrun, str(add("app:work").id))
 
     assert told.startswith("Job 1 (app:work) is ready since ")
-    assert told.endswith("No worker is running; start one with `jobrun worker`.")
+    assert told.endswith("\nNo worker is running.\n  next: start one with `jobrun worker`")
 
 
 def test_a_job_that_waits_says_that_no_worker_takes_its_queue(add: Make, store: Store, jobrun: Run) -> None:
     add(queue="mail")
 
     with worker(store, "reports"):
-        assert "No worker takes queue `mail`; start one with `jobrun worker -Q mail`." in about(jobrun, "1")
+        told = about(jobrun, "1")
+
+    assert "\nNo worker takes queue `mail`; the one that lives takes `reports`.\n" in told
+    assert told.endswith("  next: start one with `jobrun worker -Q mail`")
 
 
 def test_a_job_that_waits_says_that_all_workers_are_busy(
@@ -97,15 +101,18 @@ def test_a_job_that_waits_says_that_all_workers_are_busy(
         )
         add()
 
-        assert "Every worker that takes its queue is busy" in about(jobrun, "2")
+        assert "\nThe worker that takes its queue is busy, with job 1 (app:work) for " in about(jobrun, "2")
 
 
 @pytest.mark.parametrize(
     ("ending", "told"),
     [
         ({}, "Job 1 (app:work) succeeded "),
-        ({"outcome": Outcome.ERROR, "exit_code": 3, "cause": "exit 3"}, ": exit 3. `jobrun logs 1` shows"),
-        ({"outcome": Outcome.ERROR, "cause": "exit 3"}, "`jobrun retry 1` queues it again."),
+        (
+            {"outcome": Outcome.ERROR, "exit_code": 3, "cause": "exit 3"},
+            "It ended with exit code 3.\n  next: `jobrun logs 1` shows what it printed\n",
+        ),
+        ({"outcome": Outcome.ERROR, "cause": "exit 3"}, "`jobrun retry 1` queues it again;"),
     ],
 )
 def test_a_job_that_ended_says_how(ending: dict[str, Any], told: str, end: Make, jobrun: Run) -> None:
@@ -114,13 +121,14 @@ def test_a_job_that_ended_says_how(ending: dict[str, Any], told: str, end: Make,
     assert told in about(jobrun, "1")
 
 
-def test_a_job_that_waits_for_a_retry_says_what_went_wrong(fail: Make, jobrun: Run) -> None:
-    fail(retries=2, backoff_s=3600.0)
+def test_a_job_that_waits_for_a_retry_says_what_went_wrong(start: Make, settled: Make, jobrun: Run) -> None:
+    job = start(retries=2, backoff_s=3600.0)
+    settled(job, spread=0.5, outcome=Outcome.ERROR, exit_code=3, cause="exit 3")
 
     told = about(jobrun, "1")
 
-    assert "It has been tried once: " in told
-    assert "exit 3" in told
+    assert "is scheduled, was tried once.\nIt is tried again in " in told
+    assert ": retry 1 of 2: exit 3.\n  next: " in told
 
 
 @pytest.mark.usefixtures("file")
@@ -199,7 +207,11 @@ def test_an_entry_of_a_table_that_is_gone_is_told_without_its_next_run(file: Pat
         (TickState.RAN, {}, "ran for {at} as job 1, which is ready."),
         (TickState.PENDING, {"in_way": 7}, "was due at {at} and waits for the end of job 7."),
         (TickState.PENDING, {}, "was due at {at} and waits for the end of the ticks before it."),
-        (TickState.SKIPPED, {"reason": "job 7 was in the way"}, "was skipped at {at}: job 7 was in the way."),
+        (
+            TickState.SKIPPED,
+            {"in_way": 7, "reason": "job 7 was in the way"},
+            "was skipped at {at}: job 7 was in the way.",
+        ),
         (TickState.MISSED, {"reason": "no scheduler ran"}, "was missed at {at}: no scheduler ran."),
         (TickState.PAUSED, {}, "did not run at {at}, for it was paused."),
         (TickState.DISABLED, {}, "did not run at {at}, for it was disabled."),
@@ -213,7 +225,9 @@ def test_one_tick_is_told_by_its_time(
 
     shown = about(jobrun, "backup", "--at", f"{THREE:%Y-%m-%d} 03:00:20")
 
-    assert shown == f"`backup` {told.format(at=f'{THREE:%Y-%m-%d} 03:00 UTC')}"
+    said, next_, *others = shown.splitlines()
+    assert said == f"`backup` {told.format(at=f'{THREE:%Y-%m-%d} 03:00 UTC')}"
+    assert (next_[:8], others) == ("  next: ", [])
 
 
 @pytest.mark.usefixtures("file")
@@ -252,18 +266,21 @@ def test_a_time_without_a_tick_is_told_by_the_schedule(
     [
         (
             "2026-03-29 03:00",
-            "`backup` ran for 2026-03-29 03:00 CEST as job 1, which is ready (moved from 02:30",
+            "`backup` ran for 2026-03-29 03:00 CEST as job 1, which is ready.\n",
         ),
         ("2026-03-29 03:00 CEST", "`backup` ran for 2026-03-29 03:00 CEST"),
         (
             "2026-03-29 02:30",
-            "There is no 2026-03-29 02:30 in Europe/Berlin: the clocks go from 02:00 to 03:00. `backup` ran for",
+            "There is no 2026-03-29 02:30 in Europe/Berlin: the clocks go from 02:00 to 03:00.\n`backup` ran for",
         ),
         ("2026-03-29T01:00:00Z", "`backup` ran for 2026-03-29 03:00 CEST"),
     ],
 )
 def test_a_time_is_asked_about_as_the_clock_of_the_entry_shows_it(at: str, told: str, jobrun: Run) -> None:
-    assert about(jobrun, "backup", "--at", at).startswith(told)
+    shown = about(jobrun, "backup", "--at", at)
+
+    assert shown.startswith(told)
+    assert "\nIt was moved from 02:30, for the clocks went forward over that time.\n" in shown
 
 
 @pytest.mark.usefixtures("file")
@@ -293,7 +310,78 @@ def test_json_has_the_ticks_and_what_they_became(
     assert (answer["entry"], answer["schedule"], answer["scheduler_pid"]) == ("backup", "0 3 * * *", None)
     [tick] = answer["ticks"]
     assert (tick["state"], tick["job"], tick["job_state"]) == ("ran", 1, "ready")
-    assert jobrun_json("why", "1")["why"].startswith("Job 1 (backup) is ready")
+    [job, at] = (jobrun_json("why", "1"), jobrun_json("why", "backup", "--at", f"{THREE:%Y-%m-%d} 03:00"))
+    assert job["why"].startswith("Job 1 (backup) is ready")
+    assert job["reasons"] == [
+        {"code": "no-worker", "text": "No worker is running.", "next": "start one with `jobrun worker`"}
+    ]
+    assert [reason["code"] for reason in answer["reasons"]] == ["no-scheduler"]
+    assert [reason["code"] for reason in at["reasons"]] == ["ran"]
+
+
+def test_a_job_in_a_paused_queue_says_who_paused_it_and_how_it_goes_on(
+    add: Make, store: Store, jobrun: Run
+) -> None:
+    add(queue="mail")
+    pause = Pause(queue="mail", since=NOW - DAY, until=None, by="ann", reason="the relay is down")
+    store.pauses.begin(pause)
+
+    with worker(store):
+        told = about(jobrun, "1")
+
+    assert told.endswith(
+        "\nQueue `mail` was paused by ann 1d ago, until somebody resumes it: the relay is down."
+        "\n  next: `jobrun resume mail` ends the pause"
+    )
+
+
+def test_a_job_says_how_many_go_before_it_in_the_queues_of_its_workers(
+    add: Make, store: Store, jobrun: Run
+) -> None:
+    for queue, priority in (("mail", 5), ("mail", 0), ("reports", 9), ("held", 9), ("other", 9), ("mail", 0)):
+        job = add(queue=queue, priority=priority)
+    store.pauses.begin(Pause(queue="held", since=NOW, until=None, by="ann", reason=None))
+
+    with worker(store, "mail", "reports", "held"):
+        told = about(jobrun, str(job.id))
+
+    assert "\n3 ready jobs go before it: 2 of a higher priority and 1 older.\n" in told
+
+
+def test_a_command_that_was_not_found_says_where_it_was_looked_for(
+    start: Make, settled: Make, jobrun: Run
+) -> None:
+    there = Surroundings(cwd="/", umask=None, environment={"PATH": "/opt/bin:/bin", "TOKEN": "CANARY"})
+    job = start("nosuch", kind=Kind.SHELL, surroundings=there)
+    settled(job, outcome=Outcome.ERROR, exit_code=127, cause="exit 127 (command not found)")
+
+    told = about(jobrun, "1")
+
+    assert "\nExit 127: a command was not found; it was looked for in PATH `/opt/bin:/bin`.\n" in told
+    assert "CANARY" not in told
+
+
+@pytest.mark.usefixtures("file")
+def test_a_tick_that_was_skipped_tells_what_the_job_in_its_way_was_doing(
+    record: Callable[..., int | None], jobrun: Run
+) -> None:
+    before = THREE - timedelta(hours=2)
+    job_id = record(TickState.RAN, at=before)
+    record(TickState.SKIPPED, in_way=job_id, reason=f"job {job_id} was in the way")
+
+    shown = about(jobrun, "backup", "--at", f"{THREE:%Y-%m-%d} 03:00")
+
+    assert f": job {job_id} was in the way, which then waited and is now ready.\n" in shown
+    assert f"  next: `jobrun why {job_id}` tells of that job" in shown
+
+
+def test_what_a_terminal_shows_is_broken_between_words(add: Make, terminal: Callable[..., str]) -> None:
+    add(queue="a-queue-with-rather-a-long-name")
+
+    shown = terminal("why", "1", columns=60)
+
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "next: start one with `jobrun worker`" in shown
 
 
 @pytest.mark.parametrize(

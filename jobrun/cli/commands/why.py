@@ -8,14 +8,16 @@ import typer
 
 from jobrun.actions import why as facts
 from jobrun.actions.entries import entry_of
+from jobrun.actions.reasons.entries import of_entry
+from jobrun.actions.reasons.ticks import of_gap, of_tick
+from jobrun.actions.reasons.words import EntryFacts, GapFacts, Reason, TickFacts
 from jobrun.actions.why import EntryStory
 from jobrun.cli import cronpages, jsonout, jsonviews, nextrun, options, render, stories
-from jobrun.cli.caller import zone_of
-from jobrun.cli.human import wall
+from jobrun.cli.caller import zone_of, zone_to_show
 from jobrun.cli.place import opened, utc_now
 from jobrun.cli.readers import entry_name, job_id
 from jobrun.cron.clocks import change_around
-from jobrun.cron.words import Entry
+from jobrun.cron.words import Entry, Neighbours
 from jobrun.errors import UsageError
 from jobrun.units import rfc3339
 from jobrun.when import SkippedTime, parse_when
@@ -26,46 +28,70 @@ SHOWN = 20  # ticks
 def why(
     ctx: typer.Context, *, word: options.JobOrEntry, at: options.At = None, as_json: options.AsJson = False
 ) -> int:
-    """Tell why a job is as it is, or why an entry ran or did not run.
+    """Tell why a job is as it is, or why an entry ran or did not run, and what to do next.
 
     A number is a job, anything else an entry of a table.
     """
     if not word.isdigit():
-        return _entry(ctx, entry_name(word), at, as_json=as_json)
+        name = entry_name(word)
+        return _entry(ctx, name, as_json=as_json) if at is None else _tick(ctx, name, at, as_json=as_json)
     if at is not None:
         raise UsageError("--at asks about an entry, not about a job", hint="name the entry")
     with opened(ctx) as store:
-        story = facts.of_job(store, job_id(word))
-    told = stories.of_job(story, utc_now())
+        found = facts.of_job(store, job_id(word), now=utc_now(), zone=zone_to_show())
+    told, reasons = stories.of_job(found), facts.reasons(found)
     if as_json:
-        render.line(jsonout.dump({**jsonout.job_object(story.job), "why": told}))
+        _print_json(jsonout.job_object(found.job), reasons, why=stories.paragraph(told, reasons=reasons))
     else:
-        render.paragraph(told)
+        stories.show(told, reasons=reasons)
     return 0
 
 
-def _entry(ctx: typer.Context, name: str, asked: str | None, *, as_json: bool) -> int:
+def _entry(ctx: typer.Context, name: str, *, as_json: bool) -> int:
+    """Tell how an entry stands, and what became of its last ticks."""
     now = utc_now()
     with opened(ctx) as store:
-        at, aside = (
-            (None, "") if asked is None else _instant(asked, zone_of(entry_of(store, name).zone_name), now)
+        story = facts.of_entry(store, name, at=None, limit=SHOWN)
+    entry, coming = nextrun.in_table(story.row), nextrun.next_run(story.row.table, [story.row], now)
+    next_at = None if coming is None else coming.occurrence.at
+    reasons = of_entry(
+        EntryFacts(
+            row=story.row,
+            table=story.table,
+            now=now,
+            zone=zone_of(story.row.zone_name),
+            entry=entry,
+            next_at=next_at,
+            ticks=story.ticks,
         )
-        story = facts.of_entry(store, name, at=at, limit=SHOWN)
-    entry = nextrun.in_table(story.row)
-    if at is not None:
-        told = aside + _told_about(at, story, entry, now)
-        if as_json:
-            render.line(jsonout.dump({**jsonviews.story_object(story, now), "why": told}))
-        else:
-            render.paragraph(told)
-        return 0
-    coming = nextrun.next_run(story.row.table, [story.row], now)
+    )
     if as_json:
-        next_at = None if coming is None else rfc3339(coming.occurrence.at)
-        render.line(jsonout.dump({**jsonviews.story_object(story, now), "next_at": next_at}))
+        told = {**jsonviews.story_object(story, now), "next_at": next_at and rfc3339(next_at)}
+        _print_json(told, reasons)
     else:
         cronpages.entry(story, coming, now, in_words=_in_words(entry))
+        stories.show(reasons=reasons)
+        cronpages.ticks(story)
     return 0
+
+
+def _tick(ctx: typer.Context, name: str, asked: str, *, as_json: bool) -> int:
+    """Tell what became of an entry at an instant."""
+    now = utc_now()
+    with opened(ctx) as store:
+        at, aside = _instant(asked, zone_of(entry_of(store, name).zone_name), now)
+        story = facts.of_entry(store, name, at=at, limit=SHOWN)
+    reasons = _about(at, story, now)
+    if as_json:
+        told = jsonviews.story_object(story, now)
+        _print_json(told, reasons, why=stories.paragraph(aside, reasons=reasons))
+    else:
+        stories.show(aside, reasons=reasons)
+    return 0
+
+
+def _print_json(told: dict[str, object], reasons: list[Reason], **more: object) -> None:
+    render.line(jsonout.dump({**told, **more, "reasons": [stories.reason_object(each) for each in reasons]}))
 
 
 def _instant(asked: str, zone: tzinfo, now: datetime) -> tuple[datetime, str]:
@@ -77,21 +103,37 @@ def _instant(asked: str, zone: tzinfo, now: datetime) -> tuple[datetime, str]:
         return parse_when(asked, now, zone, is_past=True), ""
     except SkippedTime as error:
         change = change_around(error.wall, zone)
-        return change.at, f"There is no {error.wall:%Y-%m-%d %H:%M} in {zone}: {change.in_words}. "
+        return change.at, f"There is no {error.wall:%Y-%m-%d %H:%M} in {zone}: {change.in_words}."
 
 
-def _told_about(at: datetime, story: EntryStory, entry: Entry | None, now: datetime) -> str:
+def _about(at: datetime, story: EntryStory, now: datetime) -> list[Reason]:
     """Say what became of the ticks at an instant, or why there is none."""
-    name, zone = story.row.name, zone_of(story.row.zone_name)
-    if story.ticks:
-        told = (stories.of_tick(tick, story.jobs.get(tick.job_id or 0), zone, now) for tick in story.ticks)
-        return " ".join(f"`{name}` {each}." for each in told)
+    row, zone = story.row, zone_of(story.row.zone_name)
+    if not story.ticks:
+        return of_gap(GapFacts(at=at, row=row, now=now, zone=zone, found=_neighbours(at, story)))
+    return [
+        reason
+        for tick in story.ticks
+        for reason in of_tick(
+            TickFacts(
+                tick=tick,
+                row=row,
+                now=now,
+                zone=zone,
+                job=story.jobs.get(tick.job_id or 0),
+                in_way=story.jobs.get(tick.in_way or 0),
+            )
+        )
+    ]
+
+
+def _neighbours(at: datetime, story: EntryStory) -> Neighbours | None:
+    entry = nextrun.in_table(story.row)
     if entry is None:
-        return f"Nothing is known of `{name}` at {wall(at, zone)}."
+        return None
     from jobrun.actions.coming import neighbours  # noqa: PLC0415 -- what computes times is loaded for them alone
 
-    found = neighbours(entry, story.row, at, within=facts.NEAR)
-    return f"`{name}` {stories.of_no_tick(at, found, story, now)}"
+    return neighbours(entry, story.row, at, within=facts.NEAR)
 
 
 def _in_words(entry: Entry | None) -> str:
