@@ -18,7 +18,7 @@ FLOORS = [
     {"model", "units", "measures", "ranks", "places", "durability", "private", "trouble", "ways"},
     {"paths"},
     {"payload"},
-    {"lifecycle", "when", "requests", "unusual", "cron"},
+    {"lifecycle", "when", "requests", "unusual", "cron", "health"},
     {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps"},
     {"store", "run", "table", "messenger"},
     {"dispatcher", "worker", "actions", "scheduler", "crontab", "solo"},

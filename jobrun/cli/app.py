@@ -21,7 +21,8 @@ _CODES = (
     "  2  words that make no sense          75  busy, try again\n"
     "  3  no such job                       70  a bug\n"
     "  wait: the job's own code, 128+n by signal n, 124 when the time ran out,\n"
-    "        125 for an error of jobrun"
+    "        125 for an error of jobrun\n"
+    "  health: 0 OK, 1 warning, 2 critical, 3 for any error of jobrun"
 )
 
 

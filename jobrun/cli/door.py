@@ -2,7 +2,8 @@
 
 `enqueue` and `exec` go to a parser of our own and never load typer, which costs more than the commit itself;
 plain words of `enqueue` take a straight way that loads hardly anything.
-Whatever goes wrong is answered here: a person's mistake in one line, a bug with its traceback.
+Whatever goes wrong is answered here: a person's mistake in one line, a bug with its traceback. Who asks for
+`health` is a monitor: it hears on standard output that nothing is known.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUG = 70
+UNKNOWN = 3  # of monitoring plugins, whatever went wrong
+PROBE = "health"
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # no file named: it was the output
@@ -36,7 +39,7 @@ def run(argv: list[str]) -> int:
         code = _dispatch(words, db)
         _flush()
     except JobrunError as error:
-        return _tell(error, as_json="--json" in _before_dashes(argv))
+        return _tell(error, argv)
     except KeyboardInterrupt:
         return _quietly(INTERRUPTED)
     except BrokenPipeError:
@@ -45,7 +48,7 @@ def run(argv: list[str]) -> int:
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except Exception as error:  # noqa: BLE001 -- the last place that can say what it is
         fault = _fault_around_us(error)
-        return _bug(error) if fault is None else _tell(fault, as_json="--json" in _before_dashes(argv))
+        return _bug(error, argv) if fault is None else _tell(fault, argv)
     return code
 
 
@@ -150,14 +153,37 @@ def _prepare_streams(*, is_closed: bool) -> None:
         raise NotDone("cannot write output: standard output is closed")
 
 
-def _tell(error: JobrunError, *, as_json: bool) -> int:
+def _tell(error: JobrunError, argv: list[str]) -> int:
     """Say what is wrong in one line, with details and at most one hint, and return the exit code."""
-    hint = () if error.hint is None else (f"hint: {error.hint}",)
-    told = "\n".join(map(_safe, (f"jobrun: {error.message}", *error.details, *hint)))
-    _whatever_happens(lambda: sys.stderr.write(f"{told}\n"))
+    as_json, is_probe = "--json" in _before_dashes(argv), _is_probe(argv)
+    if is_probe:
+        error.exit_code = UNKNOWN
+    lines = [] if is_probe and not as_json else [f"jobrun: {error.message}"]
+    lines += [*error.details, *(() if error.hint is None else [f"hint: {error.hint}"])]
+    told = "".join(f"{_safe(line)}\n" for line in lines)
+    if is_probe and not as_json:
+        _tell_monitor(error.message)
+    _whatever_happens(lambda: sys.stderr.write(told))
     if as_json:
         _whatever_happens(lambda: _write_as_json(error))
     return _quietly(error.exit_code)
+
+
+def _is_probe(argv: list[str]) -> bool:
+    """Say whether the first word that is neither an option nor the value of --db is `health`."""
+    rest = iter(argv)
+    for word in rest:
+        if word == "--db":
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word == PROBE
+    return False
+
+
+def _tell_monitor(message: str) -> None:
+    """Say in a line of a monitoring plugin, where a bar begins what is drawn, that nothing is known."""
+    line = _safe(f"UNKNOWN - {message}").replace("|", "\\x7c")
+    _whatever_happens(lambda: sys.stdout.write(f"{line}\n"))
 
 
 def _write_as_json(error: JobrunError) -> None:
@@ -195,7 +221,7 @@ def _fault_around_us(error: Exception) -> JobrunError | None:
     return around_us(error)
 
 
-def _bug(error: Exception) -> int:
+def _bug(error: Exception, argv: list[str]) -> int:
     """Answer what nobody foresaw."""
     from traceback import print_exception  # noqa: PLC0415 -- for bugs only
 
@@ -203,7 +229,10 @@ def _bug(error: Exception) -> int:
     name, told = type(error).__name__, " ".join(str(error).split())
     _whatever_happens(lambda: sys.stderr.write(f"jobrun: internal error, {name}: {told}; this is a bug\n"))
     _whatever_happens(lambda: sys.stderr.write("hint: please report it with the lines above\n"))
-    return _quietly(BUG)
+    if not _is_probe(argv):
+        return _quietly(BUG)
+    _tell_monitor(f"internal error, {name}: {told}")
+    return _quietly(UNKNOWN)
 
 
 def _quietly(code: int) -> int:

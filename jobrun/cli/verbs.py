@@ -230,8 +230,25 @@ VERBS: tuple[Verb | Family, ...] = (
     Verb("resume", Heading.ACT, "pausing.resume", ("resume mail",)),
     Verb("top", Heading.WATCH, "console.top", ("top",)),
     Verb("workers", Heading.WATCH, "looking.workers", ("workers", "workers --json")),
-    Verb("health", Heading.WATCH, "health.health", ("health",)),
-    Verb("metrics", Heading.WATCH, "metrics.metrics", ("metrics",)),
+    Verb(
+        "health",
+        Heading.WATCH,
+        "health.health",
+        (
+            "health                            does anybody run what waits?",
+            "health --max-wait 10m --warn-failed 0 --min-workers 4",
+            "health -Q mail --max-depth 1000 --warn-depth 200",
+        ),
+    ),
+    Verb(
+        "metrics",
+        Heading.WATCH,
+        "metrics.metrics",
+        (
+            "metrics                           to read, or for a collector that asks",
+            "metrics --textfile /var/lib/node_exporter/jobrun.prom",
+        ),
+    ),
     Verb("alerts", Heading.WATCH, "alerts.alerts", ("alerts",)),
     Verb("doctor", Heading.WATCH, "doctor.doctor", ("doctor",)),
     Verb(

@@ -18,14 +18,17 @@ Keys = Mapping[str, Callable[[Any], Any]]  # how the value of each is read
 SECTIONS: dict[str, Keys] = {
     "health": {
         "max_depth": values.count,
-        "max_wait": values.duration,
-        "max_failed": values.count,
-        "min_workers": values.count,
-        "max_missed": values.count,
         "warn_depth": values.count,
+        "max_wait": values.duration,
         "warn_wait": values.duration,
+        "max_failed": values.count,
         "warn_failed": values.count,
+        "max_missed": values.count,
         "warn_missed": values.count,
+        "min_workers": values.count,
+        "warn_workers": values.count,
+        "min_schedulers": values.count,
+        "since": values.duration,
     },
     "retention": {
         "keep": values.duration,
