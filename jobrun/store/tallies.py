@@ -6,8 +6,8 @@ import math
 
 from jobrun import measures
 from jobrun.measures import AttemptTally, JobTally, TickTally
+from jobrun.store.counting import STEPS_MS
 from jobrun.store.database import Database
-from jobrun.store.schema import STEPS_MS
 
 
 class Tallies:

@@ -109,9 +109,15 @@ def health(  # noqa: PLR0913 -- each option is a parameter
     )
     if queue is not None:
         _refuse_of_the_file(given)
-    kept = None if table is None else actions.of_section(table_at(table).sections.get(actions.SECTION, {}))
+    if table is not None:
+        given = given.over(actions.of_section(table_at(table).sections.get(actions.SECTION, {})))
+    return _answer(ctx, given, queue, is_all=table is not None, as_json=as_json)
+
+
+def _answer(ctx: typer.Context, given: Thresholds, queue: str | None, *, is_all: bool, as_json: bool) -> int:
+    """Print the verdict by these thresholds; unless they are all, by those that schedulers took, too."""
     with opened(ctx) as store:
-        limits = given.over(actions.thresholds(store) if kept is None else kept)
+        limits = given if is_all else given.over(actions.thresholds(store))
         now = utc_now()
         found = judge(actions.vitals(store, since_s=limits.since_s, now=now), limits, queue=queue)
     if as_json:
