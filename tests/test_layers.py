@@ -19,11 +19,12 @@ FLOORS = [
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "unusual", "cron", "health"},
+    {"alerts"},
     {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps"},
     {"store", "run", "table", "messenger"},
     {"dispatcher", "worker", "actions", "scheduler", "crontab", "solo"},
     {"supervisor"},
-    {"cli", "api"},
+    {"cli", "api", "herald"},
     {"__init__", "__main__"},
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -39,7 +40,13 @@ HOMES = {
     "tomllib": {"table"},
     "filelock": {"locks"},
     "fcntl": {"locks"},
-    "subprocess": {"run/command.py", "cli/checking.py", "crontab/sources.py", "scheduler/courier.py"},
+    "subprocess": {
+        "run/command.py",
+        "cli/checking.py",
+        "crontab/sources.py",
+        "scheduler/courier.py",
+        "scheduler/heralding.py",
+    },
     "ctypes": {"bell.py", "procs.py", "run/environ.py", "run/output.py"},
     "asyncio": {"run/call.py"},
     "urllib": {"messenger.py"},
@@ -77,6 +84,8 @@ LATE = {
         ".tallies",
         ".standing",
         ".history",
+        ".alerts",
+        ".readings",
     )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

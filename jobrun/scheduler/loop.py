@@ -1,8 +1,8 @@
 """The scheduler's loop: sleep until a tick falls due, decide it, and look whether table or clock have changed.
 
-    wait --> hear --> read the table again, if it changed --> serve what is due --> send pings --.
-     ^                                                                                           |
-     `-------------------------------------------------------------------------------------------'
+    wait --> hear --> read the table again, if it changed --> serve what is due --> pings, alerts --.
+     ^                                                                                              |
+     `----------------------------------------------------------------------------------------------'
 
 It never sleeps "until T" for long: wall clocks are set, and hosts sleep, so it looks at the clock
 anew every few seconds.
@@ -30,6 +30,7 @@ from jobrun.scheduler.serving import Serving
 from jobrun.scheduler.settings import Settings, World
 from jobrun.scheduler.source import Source
 from jobrun.scheduler.timetable import Timetable
+from jobrun.scheduler.watch import Watch
 from jobrun.steps import Steps
 from jobrun.store import Store, check_for_workers, open_store
 from jobrun.table import Table
@@ -86,6 +87,7 @@ class Scheduler:
         self._log = log
         self._serving = Serving(store, self._name)
         self._pings = Pings(store, log, world.now)
+        self._watch = Watch(store, self._name, log, world, durability=settings.durability)
         self._ends = Listener(side_dir(store.path), Tone.DONE)
         self._timetable: Timetable | None = None
         self._steps = Steps(world.now, world.boottime)
@@ -116,6 +118,7 @@ class Scheduler:
 
     def close(self) -> None:
         """Listen no more, after a moment for the pings that are under way."""
+        self._watch.close()
         self._pings.close()
         self._ends.close()
 
@@ -131,6 +134,7 @@ class Scheduler:
                 self._reload(source)
             self._serve()
             self._pings.step()
+            self._watch.step()
             self._store.check_is_in_place()
         except (NoRoom, Busy) as error:
             if self._patience.begin(self._world.boottime()):
@@ -173,6 +177,7 @@ class Scheduler:
         with self._store.group():
             changes = self._store.entries.load(self._name, specs, boot_id=procs.boot_id(), now=now)
             self._store.sections.put(self._name, table.sections, now=now)
+            self._watch.take(table.alerts, now=now)
             self._store.tables.problem(self._name, None)
             self._store.entries.rewind(self._name, now=now)
         self._timetable = self._new_timetable(entries)

@@ -132,8 +132,8 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Make the block see one state of the file."""
-        if self._depth:
+        """Make the block see one state of the file. Blocks nest."""
+        if self._connection.in_transaction:
             yield
             return
         self.rows("BEGIN")

@@ -30,7 +30,7 @@ class Measuring:
                 scheduled=self._scheduled(now),
                 failed=self._count("state = 'failed' AND finished_at IS NOT NULL"),
                 crashed=self._count("state = 'crashed' AND finished_at IS NOT NULL"),
-                missed=self._missed(since),
+                missed=self.missed(since),
                 since=since,
             )
 
@@ -131,8 +131,8 @@ class Measuring:
         [(count,)] = self._db.rows(f"SELECT count(*) FROM jobs WHERE {where}")  # noqa: S608 -- fixed text
         return int(count)
 
-    def _missed(self, since: datetime) -> int:
-        """Count the ticks that nobody was there for; those too many to count are one."""
+    def missed(self, since: datetime) -> int:
+        """Count the ticks decided since an instant that nobody was there for; those too many to count are one."""
         [(count,)] = self._db.rows(
             """
             SELECT coalesce(sum(coalesce(count, 1)), 0)

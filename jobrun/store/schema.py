@@ -218,6 +218,24 @@ CREATE TABLE sections (
     since      INTEGER NOT NULL,                       -- it has said so
     PRIMARY KEY (table_path, name)
 ) STRICT, WITHOUT ROWID;
+
+-- One row per alert of a table: how far it has got, and what was told of it last.
+CREATE TABLE alerts (
+    name        TEXT    PRIMARY KEY,
+    table_path  TEXT    NOT NULL,
+    digest      TEXT    NOT NULL,
+    body        TEXT    NOT NULL,                      -- JSON, an alert without its errand
+    template    TEXT,                                  -- JSON, the job that tells
+    holds_since INTEGER,                               -- NULL: its condition does not hold
+    calm_since  INTEGER CHECK (calm_since IS NULL OR told_at IS NOT NULL),
+    told_at     INTEGER CHECK (told_at IS NULL OR holds_since IS NOT NULL),
+    reminded_at INTEGER CHECK (reminded_at IS NULL OR told_at IS NOT NULL),
+    tells       INTEGER NOT NULL DEFAULT 0 CHECK ((tells > 0) = (told_at IS NOT NULL)),
+    last_event  TEXT CHECK (last_event IN ('firing', 'reminder', 'over', 'test')),
+    last_at     INTEGER,
+    last_text   TEXT,
+    job_id      INTEGER                                -- that told it; it may be purged
+) STRICT, WITHOUT ROWID;
 """
 WATCH += TALLIES
 

@@ -21,9 +21,11 @@ from jobrun.store.queue import Queue
 from jobrun.store.workers import Workers
 
 if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for the words of cron
+    from jobrun.store.alerts import Alerts
     from jobrun.store.entries import Entries
     from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
+    from jobrun.store.readings import Readings
     from jobrun.store.sections import Sections
     from jobrun.store.standing import Standing
     from jobrun.store.tables import Tables
@@ -70,6 +72,25 @@ class Store:
         from jobrun.store import tables  # noqa: PLC0415 -- as said above
 
         return tables.Tables(self._database)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        from jobrun.store import alerts  # noqa: PLC0415 -- as said above
+
+        return alerts.Alerts(self._database, self.intake)
+
+    @cached_property
+    def readings(self) -> Readings:
+        from jobrun.store import readings  # noqa: PLC0415 -- as said above
+
+        sources = readings.Sources(
+            path=self.path,
+            measuring=self.measuring,
+            workers=self.workers,
+            endings=self.endings,
+            usual=self.usual,
+        )
+        return readings.Readings(self._database, sources)
 
     @cached_property
     def sections(self) -> Sections:

@@ -10,9 +10,11 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
+from jobrun.alerts.words import Alert
 from jobrun.cron.words import Entry
 from jobrun.errors import UsageError
 from jobrun.table import values
+from jobrun.table.alerts import read_alerts, remarks_on
 from jobrun.table.document import parse
 from jobrun.table.entries import Host, Reader
 from jobrun.table.keys import KEYS, TOP
@@ -36,6 +38,7 @@ class Table:
     path: Path
     entries: tuple[Entry, ...]
     sections: Mapping[str, Mapping[str, Any]]  # those that it has, as they are kept in the job file
+    alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
 
 
@@ -62,6 +65,7 @@ def read_table(
         host = Host(zone=local, zone_name=local_name, seed=_seed())
         entries = _entries(said, Reader(host, surrounder, problems), problems)
         sections = read_sections(said, problems)
+        alerts = read_alerts(said.get("alerts", {}), surrounder, problems)
     except TooMany:
         raise problems.error(is_all=False) from None
     if problems:
@@ -70,7 +74,11 @@ def read_table(
         path=path,
         entries=entries,
         sections=sections,
-        warnings=tuple(_warnings(path, entries, problems)),
+        alerts=alerts,
+        warnings=(
+            *_warnings(path, entries, problems, is_empty=not (entries or sections or alerts)),
+            *remarks_on(alerts, entries, problems),
+        ),
     )
 
 
@@ -98,8 +106,8 @@ def _entries(said: Mapping[str, Any], reader: Reader, problems: Problems) -> tup
     return tuple(entry for entry in read if entry is not None)
 
 
-def _warnings(path: Path, entries: tuple[Entry, ...], problems: Problems) -> Iterator[str]:
-    if not entries:
+def _warnings(path: Path, entries: tuple[Entry, ...], problems: Problems, *, is_empty: bool) -> Iterator[str]:
+    if is_empty:
         yield f"`{path}` has no entries"
     first_of = {entry.zone_name: entry for entry in reversed(entries)}
     for zone_name, entry in first_of.items():

@@ -17,7 +17,7 @@ from jobrun.table.sections import SECTIONS
 EVERY_KIND = frozenset(Kind)
 CALLS = frozenset({Kind.CALL})
 COMMANDS = frozenset({Kind.SHELL, Kind.COMMAND})
-TOP = ("defaults", "env", "jobs", *SECTIONS)
+TOP = ("defaults", "env", "jobs", *SECTIONS, "alerts")
 WHAT = tuple(values.WHAT_RUNS)
 WHEN = ("schedule", "every")
 

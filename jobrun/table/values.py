@@ -21,6 +21,7 @@ from jobrun.table.problems import Several, unknown
 from jobrun.units import parse_duration, parse_size
 from jobrun.zone import named_zone
 
+MAX_FACTOR = 1e6
 MAX_BITS = 64  # of a number; `str` of 5,000 digits fails
 
 _UNUSED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,6 +58,34 @@ def count(value: Any) -> int:
     return number
 
 
+def some(value: Any) -> int:
+    """Read a number of things, of which there must be one."""
+    if (number := whole(value)) < 1:
+        raise UsageError(f"must be 1 or more, not `{number}`")
+    return number
+
+
+def share(value: Any) -> float:
+    """Read a part of a whole."""
+    if type(value) not in (int, float) or not 0 < value <= 1:
+        raise UsageError(f"must be a share above 0 and up to 1, as 0.2, not {_shown(value)}")
+    return float(value)
+
+
+def factor(value: Any) -> float:
+    """Read how many times as much; infinity is a number in TOML, and no such one."""
+    if type(value) not in (int, float) or not 1 < value <= MAX_FACTOR:
+        raise UsageError(f"must be a number above 1, as 3.0, not {_shown(value)}")
+    return float(value)
+
+
+def yes(value: Any) -> float:
+    """Read what can only be asked for."""
+    if value is not True:
+        raise UsageError(f"must be true, not {_shown(value)}", hint="leave it out otherwise")
+    return 1.0
+
+
 def flag(value: Any) -> bool:
     return bool(_typed(value, bool, "true or false"))
 
@@ -68,6 +97,13 @@ def duration(value: Any) -> float:
 def size(value: Any) -> int:
     """Read a size in bytes."""
     return parse_size(_typed(value, str, 'a size as text, as "2GB"'))
+
+
+def span(value: Any) -> float:
+    """Read a duration that is not nought."""
+    if not (seconds := duration(value)):
+        raise UsageError("must be longer than `0s`")
+    return seconds
 
 
 def zone(value: Any) -> ZoneInfo:

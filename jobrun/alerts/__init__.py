@@ -1,0 +1,1 @@
+"""Alerts: what a table asks to be told of about its host. Pure: no clock, no files, no processes."""

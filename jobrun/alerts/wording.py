@@ -1,0 +1,51 @@
+"""Alerts in words: what a condition asks for, and what was found."""
+
+from __future__ import annotations
+
+from jobrun.alerts.words import Condition, Quantity
+from jobrun.units import format_duration, plural
+
+
+def value_in_words(quantity: Quantity, value: float) -> str:
+    """Return a measured value, or a threshold, as people say it.
+
+    >>> [value_in_words(Quantity.DEPTH, 3), value_in_words(Quantity.WAIT, 90), value_in_words(Quantity.SLOW, 2.5)]
+    ['3 ready', '1m 30s', '2.5 times the usual']
+    """
+    match quantity:
+        case Quantity.DEPTH:
+            return f"{value:g} ready"
+        case Quantity.WAIT:
+            return format_duration(value)
+        case Quantity.FAILURE_RATE:
+            return f"{value * 100:.3g}%"
+        case Quantity.NO_WORKER:
+            return "no worker"
+        case Quantity.MISSED:
+            return f"{plural(round(value), 'tick')} missed"
+        case Quantity.SLOW:
+            return f"{value:.3g} times the usual"
+
+
+def subject(condition: Condition) -> str:
+    """Return what is measured, and of what.
+
+    >>> subject(Condition(quantity=Quantity.FAILURE_RATE, threshold=0.2, entry="backup"))
+    'failure rate of backup'
+    """
+    what = condition.quantity.replace("_", " ")
+    whom = condition.queue or condition.entry or condition.task
+    joint = "for" if condition.quantity is Quantity.NO_WORKER else "of"
+    return f"{what} {joint} {whom}" if whom else what
+
+
+def limit_in_words(condition: Condition) -> str:
+    """Return at what value the condition begins to hold.
+
+    >>> limit_in_words(Condition(quantity=Quantity.MISSED, threshold=1, over_s=7200))
+    '1 tick missed in 2h'
+    """
+    said = value_in_words(condition.quantity, condition.threshold)
+    if condition.quantity in {Quantity.MISSED, Quantity.FAILURE_RATE}:
+        return f"{said} in {format_duration(condition.over_s)}"
+    return said
