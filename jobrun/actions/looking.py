@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobrun import locks
 from jobrun.actions.tables import TableView, tables
+from jobrun.alerts.words import AlertRow
 from jobrun.cron.words import Tick
 from jobrun.errors import NoSuchJob
 from jobrun.measures import Pause
@@ -58,6 +59,7 @@ class Overview:
     troubled: tuple[Job, ...]  # the last that failed or crashed
     tables: tuple[TableView, ...]
     pauses: tuple[Pause, ...]
+    firing: tuple[AlertRow, ...]
 
     @property
     def living(self) -> int:
@@ -121,6 +123,7 @@ def overview(store: Store, *, now: datetime) -> Overview:
         troubled=_last_troubled(store),
         tables=tables(store),
         pauses=tuple(store.pauses.all(now=now)),
+        firing=tuple(row for row in store.alerts.rows() if row.latch.told_at is not None),
     )
 
 

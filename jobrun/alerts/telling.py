@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from jobrun.alerts.wording import limit_in_words, subject
+from jobrun.alerts.wording import found_in_words, limit_in_words
 from jobrun.alerts.words import Alert, AlertRow, Event, Reading
 from jobrun.model import DEFAULT_QUEUE, Kind, NewJob, Surroundings
 from jobrun.requests import MAX_PRIORITY
-from jobrun.units import format_duration, rfc3339, to_ms
+from jobrun.units import rfc3339, to_ms
 
 RETRIES = 5
 TIMEOUT_S = 60.0
@@ -87,10 +87,9 @@ def key_prefix(table: str) -> str:
 
 
 def _text(alert: Alert, event: Event, reading: Reading) -> str:
-    limit = f"alert at {limit_in_words(alert.condition)}"
-    if event is Event.FIRING and alert.for_s:
-        limit += f" for {format_duration(alert.for_s)}"
-    return f"{alert.severity}: {alert.name} {event}: {subject(alert.condition)}: {reading.text} ({limit})"
+    limit = limit_in_words(alert.condition)
+    aside = f" (limit {limit})" if limit else ""
+    return f"{alert.severity}: {alert.name} {event}: {found_in_words(alert.condition, reading)}{aside}"
 
 
 def _variables(event: dict[str, Any]) -> dict[str, str]:

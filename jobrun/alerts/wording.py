@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from jobrun.alerts.words import Condition, Quantity
+from jobrun.alerts.words import Condition, Quantity, Reading
 from jobrun.units import format_duration, plural
+
+_PREFIXED = frozenset({Quantity.DEPTH, Quantity.WAIT, Quantity.FAILURE_RATE})  # the others say it themselves
 
 
 def value_in_words(quantity: Quantity, value: float) -> str:
@@ -27,6 +29,18 @@ def value_in_words(quantity: Quantity, value: float) -> str:
             return f"{value:.3g} times the usual"
 
 
+def found_in_words(condition: Condition, reading: Reading) -> str:
+    """Return what was measured, and of what.
+
+    >>> mail = Condition(quantity=Quantity.DEPTH, threshold=3, queue="mail")
+    >>> found_in_words(mail, Reading(value=4, text="4 ready"))
+    'depth of mail: 4 ready'
+    """
+    if condition.quantity not in _PREFIXED:
+        return reading.text
+    return f"{subject(condition)}: {reading.text}"
+
+
 def subject(condition: Condition) -> str:
     """Return what is measured, and of what.
 
@@ -40,12 +54,17 @@ def subject(condition: Condition) -> str:
 
 
 def limit_in_words(condition: Condition) -> str:
-    """Return at what value the condition begins to hold.
+    """Return at what value the condition begins to hold; nothing where there is but one.
 
-    >>> limit_in_words(Condition(quantity=Quantity.MISSED, threshold=1, over_s=7200))
-    '1 tick missed in 2h'
+    >>> limit_in_words(Condition(quantity=Quantity.FAILURE_RATE, threshold=0.2, over_s=7200))
+    '20% in 2h'
     """
-    said = value_in_words(condition.quantity, condition.threshold)
-    if condition.quantity in {Quantity.MISSED, Quantity.FAILURE_RATE}:
-        return f"{said} in {format_duration(condition.over_s)}"
-    return said
+    match condition.quantity:
+        case Quantity.NO_WORKER:
+            return ""
+        case Quantity.MISSED:
+            return f"{condition.threshold:g} in {format_duration(condition.over_s)}"
+        case Quantity.FAILURE_RATE:
+            said = value_in_words(condition.quantity, condition.threshold)
+            return f"{said} in {format_duration(condition.over_s)}"
+    return value_in_words(condition.quantity, condition.threshold)

@@ -100,3 +100,11 @@ class AlertRow:
     last_at: datetime | None = None
     last_text: str | None = None  # what was measured then
     job_id: int | None = None  # that told it; it may be purged
+
+
+class Standing(StrEnum):
+    """How an alert stands, for people."""
+
+    OK = "ok"
+    PENDING = "pending"  # it holds, and not for long enough
+    FIRING = "firing"

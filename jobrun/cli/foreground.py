@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -35,13 +36,26 @@ def run_here(path: Path, entry: Entry, *, import_paths: tuple[str, ...]) -> int:
     The first ^C cancels the job, the second leaves it to its end. There is one attempt: nobody waits
     at a terminal for a retry.
     """
-    queue = reserved_queue(entry.queue, os.getpid())
+
+    def add(store: Store, queue: str, expires_at: datetime) -> int:
+        here = replace(entry, queue=queue, retries=0)
+        return entries.trigger(store, here, now=utc_now(), expires_at=expires_at)
+
+    return run_added(path, entry.queue, add, import_paths=import_paths)
+
+
+def run_added(
+    path: Path, queue: str, add: Callable[[Store, str, datetime], int], *, import_paths: tuple[str, ...] = ()
+) -> int:
+    """Run the job that `add` puts into a queue which is ours alone, and return its exit code.
+
+    `queue` is the one that it belongs to otherwise; nobody runs it after the instant that `add` is given.
+    """
+    queue = reserved_queue(queue, os.getpid())
     with own_errors(), TemporaryFile() as log:
         with uninterrupted(), open_store(path, create=True) as store:
             tell_created(store)
-            now = utc_now()
-            here = replace(entry, queue=queue, retries=0)
-            job_id = entries.trigger(store, here, now=now, expires_at=now + _PATIENCE)
+            job_id = add(store, queue, utc_now() + _PATIENCE)
         render.remark(f"[job {job_id} runs here; ^C cancels it]")
         signals = Signals(_ENDING)
         settings = Settings(path=path, workers=1, queues=(queue,), burst=True, import_paths=import_paths)

@@ -71,6 +71,7 @@ def overview_object(found: Overview, now: datetime) -> dict[str, Any]:
         "troubled": [job_object(job) for job in found.troubled],
         "tables": [_table_object(view, now) for view in found.tables],
         "pauses": [pause_object(pause) for pause in found.pauses],
+        "firing": [row.alert.name for row in found.firing],
     }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from jobrun.actions.looking import Inspection, Overview
-from jobrun.cli import cronpages, pausewords, render, tables
+from jobrun.cli import alertpages, cronpages, pausewords, render, tables
 from jobrun.cli.human import both, distance, local
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
@@ -52,6 +52,8 @@ def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) ->
         render.sentence((pausewords.paused(pause, now), render.STATE_STYLES["paused"]))
     for view, run in zip(found.tables, coming, strict=True):
         render.sentence((cronpages.glance(view, run, now), ""))
+    if found.firing:
+        render.sentence((alertpages.glance(found.firing, now), render.STATE_STYLES["failed"]))
     for title, jobs in (
         ("running", found.running),
         ("ready", found.ready),

@@ -37,6 +37,10 @@ STATE_STYLES = {
     "paused": "magenta",
     "disabled": "magenta",
     "no": "red",
+    "firing": "bold red",
+    "pending": "yellow",
+    "critical": "bold red",
+    "warning": "yellow",
 }
 
 

@@ -249,7 +249,16 @@ VERBS: tuple[Verb | Family, ...] = (
             "metrics --textfile /var/lib/node_exporter/jobrun.prom",
         ),
     ),
-    Verb("alerts", Heading.WATCH, "alerts.alerts", ("alerts",)),
+    Verb(
+        "alerts",
+        Heading.WATCH,
+        "alerts.alerts",
+        (
+            "alerts                       what is watched, and what is wrong now",
+            "alerts --test backlog        tell it once, to see it arrive",
+            "alerts --json",
+        ),
+    ),
     Verb("doctor", Heading.WATCH, "doctor.doctor", ("doctor",)),
     Verb(
         "backup",

@@ -14,8 +14,10 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 
+from jobrun import locks
 from jobrun.log import Log
 from jobrun.model import DEFAULT_QUEUE, reserved_queue
+from jobrun.paths import side_dir
 from jobrun.store import Store
 
 PATIENCE = timedelta(seconds=30)  # with workers that are there, until one of them is free
@@ -45,16 +47,18 @@ class Heralding:
         if self._group is not None or (self._not_before is not None and now < self._not_before):
             return
         due = self._store.alerts.untold(self._table, now=now)
-        if not due:
+        if not due and not self._has_dead_teller():
             return
         is_hopeless = self._is_hopeless(now)
+        if not due and not is_hopeless:
+            return  # workers who are there find the dead
         # What stands in a reserved queue was ours, or that of a scheduler before us; nobody else takes it.
         ids = [
             job_id
             for job_id, queue, since in due
             if is_hopeless or queue != DEFAULT_QUEUE or now - since >= PATIENCE
         ]
-        if ids and self._store.alerts.reserve(ids, self._queue):
+        if not due or (ids and self._store.alerts.reserve(ids, self._queue)):
             self._start(now)
 
     def close(self) -> None:
@@ -68,6 +72,11 @@ class Heralding:
         """Say whether no worker would take the job, however long it waited."""
         is_paused = any(pause.queue == DEFAULT_QUEUE for pause in self._store.pauses.all(now=now))
         return is_paused or not self._store.readings.listeners(DEFAULT_QUEUE)
+
+    def _has_dead_teller(self) -> bool:
+        """Say whether one died who told; a group that we start proves it, and its job is due again."""
+        locks_of = side_dir(self._store.path) / "locks"
+        return not all(locks.is_held(locks_of / name) for name in self._store.alerts.tellers(self._table))
 
     def _start(self, now: datetime) -> None:
         words = [sys.executable, "-P", "-m", "jobrun.herald"]

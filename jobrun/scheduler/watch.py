@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from jobrun.alerts.latch import holds, judged
-from jobrun.alerts.wording import subject
+from jobrun.alerts.wording import found_in_words
 from jobrun.alerts.words import Alert, AlertRow, Event, Reading
 from jobrun.log import Log
 from jobrun.scheduler.heralding import Heralding
@@ -74,4 +74,4 @@ class Watch:
                 self._say(row, *told)
 
     def _say(self, row: AlertRow, event: Event, reading: Reading) -> None:
-        self._log.say(f"alert {row.alert.name} {event}: {subject(row.alert.condition)}: {reading.text}")
+        self._log.say(f"alert {row.alert.name} {event}: {found_in_words(row.alert.condition, reading)}")

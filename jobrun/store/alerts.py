@@ -86,11 +86,6 @@ class Alerts:
                 self._tell(row, event, reading, since=since, now=now)
             return True
 
-    def test(self, row: AlertRow, reading: Reading, *, now: datetime) -> int | None:
-        """Add the job that tells of an alert as if there were something to tell; None if it tells nobody."""
-        with self._db.write():
-            return self._tell(row, Event.TEST, reading, since=row.latch.holds_since or now, now=now)
-
     def untold(self, table: str, *, now: datetime) -> list[tuple[int, str, datetime]]:
         """Return the jobs that are due to tell of a table's alerts and need no more than a shell.
 
@@ -109,6 +104,20 @@ class Alerts:
             {"prefix": prefix, "beyond": prefix[:-1] + "!", "now": to_ms(now)},
         )
         return [(row["id"], row["queue"], instant(row["run_at"])) for row in rows]
+
+    def tellers(self, table: str) -> list[str]:
+        """Return the workers that tell of a table's alerts just now, or died of it."""
+        prefix = key_prefix(table)
+        rows = self._db.rows(
+            """
+            SELECT worker
+              FROM jobs INDEXED BY jobs_key
+             WHERE key IS NOT NULL AND state IN ('scheduled', 'ready', 'running')
+               AND key >= :prefix AND key < :beyond AND state = 'running' AND kind <> 'call'
+            """,
+            {"prefix": prefix, "beyond": prefix[:-1] + "!"},
+        )
+        return [row["worker"] for row in rows]
 
     def reserve(self, ids: Sequence[int], queue: str) -> int:
         """Put jobs that nobody has taken into another queue; return how many."""

@@ -78,7 +78,8 @@ class _Look:
                 return self._no_worker(condition)
             case Quantity.MISSED:
                 count = self._from.measuring.missed(self._since(condition))
-                return Reading(value=count, text=value_in_words(condition.quantity, count))
+                span = format_duration(condition.over_s)
+                return Reading(value=count, text=f"{value_in_words(condition.quantity, count)} in {span}")
             case Quantity.SLOW:
                 return self._slow(condition)
 
@@ -97,7 +98,9 @@ class _Look:
 
     def _no_worker(self, condition: Condition) -> Reading:
         count = Readings(self._db, self._from).listeners(condition.queue)
-        return Reading(value=float(count == 0), text=plural(count, "worker") if count else "no worker")
+        text = plural(count, "worker") if count else "no worker"
+        whom = f" for {condition.queue}" if condition.queue else ""
+        return Reading(value=float(count == 0), text=f"{text}{whom}")
 
     def _failure_rate(self, condition: Condition) -> Reading:
         since_ms = to_ms(self._since(condition))

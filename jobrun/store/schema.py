@@ -231,7 +231,7 @@ CREATE TABLE alerts (
     told_at     INTEGER CHECK (told_at IS NULL OR holds_since IS NOT NULL),
     reminded_at INTEGER CHECK (reminded_at IS NULL OR told_at IS NOT NULL),
     tells       INTEGER NOT NULL DEFAULT 0 CHECK ((tells > 0) = (told_at IS NOT NULL)),
-    last_event  TEXT CHECK (last_event IN ('firing', 'reminder', 'over', 'test')),
+    last_event  TEXT CHECK (last_event IN ('firing', 'reminder', 'over')),
     last_at     INTEGER,
     last_text   TEXT,
     job_id      INTEGER                                -- that told it; it may be purged
