@@ -15,7 +15,7 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors", "frozen"},
-    {"model", "units", "measures", "ranks", "places", "durability", "private", "trouble", "ways"},
+    {"model", "units", "measures", "ranks", "places", "durability", "private", "trouble", "ways", "keeping"},
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "unusual", "cron", "health"},
@@ -86,6 +86,7 @@ LATE = {
         ".history",
         ".alerts",
         ".readings",
+        ".aging",
     )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

@@ -165,7 +165,7 @@ Keep = Annotated[
         "--keep",
         metavar="DUR",
         parser=keeping,
-        help="Remove jobs that ended well after DUR (default 7d), or keep them `forever`.",
+        help="Remove jobs that ended well after DUR, or keep them `forever` (default: as tables say, or 7d).",
     ),
 ]
 Durability = Annotated[

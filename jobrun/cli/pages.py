@@ -177,11 +177,17 @@ def _attempt(attempt: Attempt) -> None:
     if ending.note:
         render.block(ending.note)
     if ending.output.size:
-        cut = f", {format_size(ending.output.cut)} of it cut" if ending.output.cut else ""
-        logs = f"jobrun logs {attempt.job_id} --attempt {attempt.number}"
-        render.block(f"printed {format_size(ending.output.size)}{cut}: `{logs}` shows it")
+        render.block(f"printed {format_size(ending.output.size)}{_where_it_is(attempt)}")
     if ending.error:
         render.block(ending.error.traceback or f"{ending.error.type}: {ending.error.message}")
+
+
+def _where_it_is(attempt: Attempt) -> str:
+    output = attempt.ending.output
+    if output.cut == output.size:
+        return ", which is not kept"
+    cut = f", {format_size(output.cut)} of it cut" if output.cut else ""
+    return f"{cut}: `jobrun logs {attempt.job_id} --attempt {attempt.number}` shows it"
 
 
 def _live_attempt(it: Job, now: datetime) -> None:

@@ -13,8 +13,6 @@ from pathlib import Path
 from jobrun.durability import FULL
 from jobrun.steps import boottime, utc_now
 
-KEEP_S = 7 * 86400.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -29,7 +27,7 @@ class Settings:
     group_pid: int  # the supervisor
     generation: int  # counts the dispatchers of the group
     durability: str = FULL  # of what it commits
-    keep_s: float | None = KEEP_S  # how long jobs are kept that ended well; None: for ever
+    keep_s: float | None = None  # how long jobs are kept that ended well; None: as long as tables say
 
 
 def _token() -> str:

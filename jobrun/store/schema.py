@@ -7,6 +7,7 @@ come first. No CHECK uses json_valid(): SQLite 3.40 calls it unsafe under truste
 from __future__ import annotations
 
 from jobrun.store.counting import TALLIES
+from jobrun.store.lastruns import LAST_RUNS
 
 APPLICATION_ID = 0x6A6F6272  # "jobr"
 VERSION = 4
@@ -237,6 +238,6 @@ CREATE TABLE alerts (
     job_id      INTEGER                                -- that told it; it may be purged
 ) STRICT, WITHOUT ROWID;
 """
-WATCH += TALLIES
+WATCH += TALLIES + LAST_RUNS
 
 SCHEMA = JOBS + CRON + REFUSAL + WATCH

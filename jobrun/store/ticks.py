@@ -141,11 +141,15 @@ class Ticks:
                 return [tick_of(row) for row in rows]
         return []
 
+    def has_before(self, instant: datetime) -> bool:
+        """Say whether a tick was decided before an instant."""
+        oldest = self._db.row("SELECT min(decided_at) AS at FROM ticks WHERE state <> 'pending'")
+        return oldest is not None and oldest["at"] is not None and oldest["at"] < to_ms(instant)
+
     def forget_before(self, instant: datetime, *, limit: int) -> int:
         """Remove at most `limit` ticks that were decided before an instant; return how many."""
         arguments = {"before": to_ms(instant), "limit": limit}
-        oldest = self._db.row("SELECT min(decided_at) AS at FROM ticks WHERE state <> 'pending'")
-        if oldest is None or oldest["at"] is None or oldest["at"] >= arguments["before"]:
+        if not self.has_before(instant):
             return 0
         with self._db.write():
             return self._db.change(

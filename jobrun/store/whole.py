@@ -21,6 +21,7 @@ from jobrun.store.queue import Queue
 from jobrun.store.workers import Workers
 
 if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for the words of cron
+    from jobrun.store.aging import Aging
     from jobrun.store.alerts import Alerts
     from jobrun.store.entries import Entries
     from jobrun.store.measuring import Measuring
@@ -54,6 +55,12 @@ class Store:
         self.ledger = Ledger(database)
         self.workers = Workers(database)
         self._database = database
+
+    @cached_property
+    def aging(self) -> Aging:
+        from jobrun.store import aging  # noqa: PLC0415 -- as said above
+
+        return aging.Aging(self._database)
 
     @cached_property
     def entries(self) -> Entries:

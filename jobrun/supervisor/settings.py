@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobrun.dispatcher.settings import KEEP_S
 from jobrun.durability import FULL
 from jobrun.units import plural
 
@@ -20,7 +19,7 @@ class Settings:
     burst: bool = False
     drain_s: float = 30.0
     grace_s: float = 10.0
-    keep_s: float | None = KEEP_S  # jobs that ended well; None: for ever
+    keep_s: float | None = None  # jobs that ended well; None: as long as tables say
     import_paths: tuple[str, ...] = ()
     table: Path | None = None
     durability: str = FULL  # of what the group commits

@@ -15,6 +15,7 @@ class CronPaper:
 
     def __init__(self) -> None:
         self.entries: dict[str, Row] = {}
+        self.last_runs: dict[tuple[str, bool], int] = {}  # ids by entry and whether they succeeded
         self.ticks: dict[tuple[str, int], Row] = {}
         self.workers: dict[str, Row] = {}
         self.pings: list[int] = []  # of which jobs, in the order in which they are told
@@ -65,6 +66,10 @@ class CronPaper:
     def rewind(self, *, now: int) -> None:
         for row in self.entries.values():
             row["done_until"], row["since"] = min(row["done_until"], now), min(row["since"], now)
+
+    def note_last_run(self, name: str, state: str, job_id: int) -> None:
+        if state in SUCCESSES | FAILURES:
+            self.last_runs[name, state in SUCCESSES] = job_id
 
     def settled(self, name: str, state: str, *, now: int) -> str | None:
         """Count the end of a job; return the turn of the luck of its entry."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, rule
 
 from jobrun.cron.words import EntrySpec, Errand, NewTick, TickState
-from jobrun.dispatcher.retention import _FORGOTTEN, Retention
+from jobrun.dispatcher.chores import WELL
+from jobrun.dispatcher.retention import Retention
 from jobrun.model import Job, JobFilter, Kind, NewJob, State, WorkerRow
 from jobrun.units import from_ms
 from tests.rules.entries import entry
@@ -134,7 +135,8 @@ class StoreMachine(JobMachine):
             retention.do_round(now=self.now, monotonic=monotonic)
         before = self.clock - round(KEPT_S * 1000)
         self.paper.purge(
-            self.paper.where(lambda row: row["state"] in _FORGOTTEN and row["finished_at"] < before)
+            set(self.paper.where(lambda row: row["state"] in WELL and row["finished_at"] < before))
+            - set(self.cron.last_runs.values())
         )
 
     @rule(before_s=st.integers(-60, 10))
@@ -226,6 +228,7 @@ class StoreMachine(JobMachine):
         """Tell monitors and entries; a turn of luck adds a job that nobody but the code can word."""
         row = self.paper.jobs[job_id]
         if row["entry"] is not None:
+            self.cron.note_last_run(row["entry"], row["state"], job_id)
             turn = self.cron.settled(row["entry"], row["state"], now=self.clock)
             if turn is not None:
                 self.adopt(f"{row['entry']}-{turn}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
@@ -88,8 +87,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
     durability: str,
     paths: list[Path] | None,
 ) -> int:
-    from jobrun.dispatcher.settings import KEEP_S  # noqa: PLC0415 -- only these verbs need the house
-    from jobrun.supervisor import Settings, run  # noqa: PLC0415
+    from jobrun.supervisor import Settings, run  # noqa: PLC0415 -- only these verbs need the house
 
     drain, grace, keep = times
     settings = Settings(
@@ -99,7 +97,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
         burst=burst,
         drain_s=DRAIN_S if drain is None else drain,
         grace_s=GRACE_S if grace is None else grace,
-        keep_s=KEEP_S if keep is None else None if math.isinf(keep) else keep,
+        keep_s=keep,
         import_paths=tuple(os.fspath(path) for path in paths or ()),
         table=None if table is None else table.absolute(),
         durability=durability,
