@@ -15,6 +15,7 @@ import select
 from jobrun.bell import Listener, Tone
 from jobrun.dispatcher.aftermath import Aftermath
 from jobrun.dispatcher.books import Books, News
+from jobrun.dispatcher.closing import Closing
 from jobrun.dispatcher.gathering import Gathering
 from jobrun.dispatcher.housekeeping import Housekeeping
 from jobrun.dispatcher.limits import Limits
@@ -34,6 +35,7 @@ from jobrun.wire.messages import (
     Ask,
     Drained,
     Ended,
+    Expect,
     Gone,
     Hello,
     Hired,
@@ -60,12 +62,13 @@ class Desk:
         self._side = side_dir(settings.path)
         self._poll = select.poll()
         self._calm = select.poll()  # for which ends are heard later, all at once
-        self._seats = Seating(self._side / "spool", self._poll, log, generation=settings.generation)
+        self._seats = Seating(self._side / "spool", self._poll, log, settings)
         self._news = News()
         self._books = Books(settings, store, world)
         self._teller = Teller(self._seats, OrderBook(store, grace_s=settings.grace_s), control, world, log)
         self._gathering = Gathering(self._books.pace)
         self._limits = Limits(settings, control, world)
+        self._closing = Closing(settings, control, world, self._books, log)
         self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
         self._bell = Listener(self._side, Tone.WORK)
         for end in (self._control, self._bell):
@@ -74,7 +77,7 @@ class Desk:
         self._patience = Patience()  # while the disk is full or the file is locked
         self._is_open = True
         self._is_lost = False  # nothing can be read from the job file or written into it any more
-        self._has_rung = self._is_drained = False
+        self._has_rung = False
         self._is_noted = False  # that we shut down
 
     def run(self) -> int:
@@ -121,7 +124,7 @@ class Desk:
         if self._patience.left_s(self._world.monotonic()) <= 0 and not self._is_gathering():
             self._work()
         self._limits.enforce(self._seats)
-        self._drain()
+        self._closing.look(self._seats, self._limits, has_news=bool(self._news))
 
     def _is_gathering(self) -> bool:
         is_wanted = self._has_rung or self._books.outlook.has_work(self._world.now())
@@ -180,6 +183,8 @@ class Desk:
                 self._control.send(Noted(name=message.name))
             case Gone() if all(message.name != known.name for known in self._news.gone):
                 self._note_death(message)
+            case Expect():
+                self._seats.expected = message.workers
             case Shutdown():
                 self._limits.shut_down(hurry=message.hurry)
 
@@ -216,7 +221,7 @@ class Desk:
     def _take_over(self, seat: Seat, hello: Hello) -> None:
         """Learn what a worker does; hand out again what a dead dispatcher claimed but never handed out."""
         seat.is_greeted = True
-        if self._is_drained and not seat.jobs:
+        if self._closing.is_drained and not seat.jobs:
             self._seats.send(seat, Leave())  # hired while the group came to its end
         known = {*hello.unsettled, hello.running, *self._news.tokens()}
         for token, job in seat.jobs.items():
@@ -254,7 +259,7 @@ class Desk:
 
     def _commit(self) -> None:
         stopping = self._limits.is_stopping
-        claims = not stopping and not self._is_drained
+        claims = not stopping and not self._closing.is_drained
         told = self._books.commit(self._news, self._seats.by_name, claims=claims, is_stopping=stopping)
         if self._news.is_nothing_but_ends:
             self._gathering.end(monotonic=self._world.monotonic())
@@ -262,7 +267,7 @@ class Desk:
         self._teller.tell(news, told)
 
     def _wants_jobs(self) -> bool:
-        is_ending = self._limits.is_stopping or self._is_drained
+        is_ending = self._limits.is_stopping or self._closing.is_drained
         return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
 
     def _look_for_cancels(self) -> None:
@@ -272,20 +277,6 @@ class Desk:
         for seat in self._seats:
             if any(token in orders for token in seat.reserve()):
                 self._take_back(seat)
-
-    def _drain(self) -> None:
-        """Let the group end once nothing runs, nothing is unsettled, and nothing more will be claimed."""
-        is_busy = bool(self._news) or any(seat.jobs for seat in self._seats)
-        if not (self._is_drained or is_busy) and (self._limits.is_stopping or self._is_burst_over()):
-            self._is_drained = True
-            if not self._limits.is_stopping and (left := self._books.left_in_paused()):
-                self._log.say(f"leaving; what waits in paused queues is left there: {', '.join(left)}")
-            self._control.send(Drained())  # first, or a worker that leaves would be replaced
-            self._seats.send_home()
-
-    def _is_burst_over(self) -> bool:
-        is_burst = self._settings.burst and self._seats.are_taken(self._settings.workers)
-        return is_burst and not self._books.look().has_work(self._world.now())
 
     def _timeout_s(self) -> float:
         monotonic = self._world.monotonic()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jobrun.dispatcher.seat import Seat
+from jobrun.dispatcher.settings import Settings
 from jobrun.log import Log
 from jobrun.wire.channel import Channel, Unreadable, attach
 from jobrun.wire.messages import Greeting, Hello, Hired, Leave, Message, Run
@@ -16,11 +17,12 @@ from jobrun.wire.messages import Greeting, Hello, Hired, Leave, Message, Run
 class Seating:
     """All seats by the names of their workers; a worker that is gone keeps its seat until that is committed."""
 
-    def __init__(self, spool: Path, poll: select.poll, log: Log, *, generation: int) -> None:
+    def __init__(self, spool: Path, poll: select.poll, log: Log, settings: Settings) -> None:
         self._spool = spool
         self._poll = poll
         self._log = log
-        self._generation = generation
+        self._generation = settings.generation
+        self.expected = settings.workers
         self.by_name: dict[str, Seat] = {}
 
     def __iter__(self) -> Iterator[Seat]:
@@ -55,9 +57,9 @@ class Seating:
         for seat in self:
             seat.close()
 
-    def are_taken(self, count: int) -> bool:
-        """Say whether so many workers are here, and have answered."""
-        return len(self.by_name) >= count and all(seat.is_greeted for seat in self)
+    def are_taken(self) -> bool:
+        """Say whether all workers that are expected are here, and have answered."""
+        return len(self.by_name) >= self.expected and all(seat.is_greeted for seat in self)
 
     def heard(self, seat: Seat) -> Iterator[Message]:
         """Yield what a worker has said; that one says nothing more is no death, the supervisor tells of that.

@@ -10,23 +10,23 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jobrun import notify, procs
-from jobrun.errors import JobFileUnusable
+from jobrun.errors import JobFileUnusable, JobrunError
 from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.run.trust import check_import_paths
 from jobrun.signals import NUDGE, Signals
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
 from jobrun.supervisor.forking import BUG, fork
+from jobrun.supervisor.hiring import Hiring
 from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.office import Main, Office, in_words
-from jobrun.supervisor.pauses import Pauses
 from jobrun.supervisor.roles import Before, Roles
 from jobrun.supervisor.room import make_room
 from jobrun.supervisor.settings import Settings
 from jobrun.supervisor.stacks import print_all_stacks
 from jobrun.supervisor.terminal import Terminal
 from jobrun.trouble import AGAIN
-from jobrun.wire.messages import Drained, Kill, Message, Noted, Nudge, Opened, Reload, Shutdown
+from jobrun.wire.messages import Drained, Expect, Kill, Message, Noted, Nudge, Opened, Reload, Shutdown
 
 SWEEP_EVERY_S = 0.02
 MARGIN_S = 30.0  # that the end of a group may take beyond drain and grace: trees, settling, the checkpoint
@@ -58,7 +58,7 @@ class House:
         self._roles = Roles(settings, import_paths, before)
         self._kin = Kin()
         self._crew = Crew(side, self._kin, self._fork)
-        self._pauses = Pauses(settings.workers)
+        self._hiring = Hiring(settings, self._crew, self._roles.worker, self._log)
         self._desk = Office("dispatcher", side / "spool", self._fork)
         self._clock = Office("scheduler", side / "spool", self._fork)
         self._offices: dict[Office, Main] = {}  # what each runs; in the order in which they open the store
@@ -70,6 +70,8 @@ class House:
         self._stops = 0  # how often we were asked to stop
         self._is_drained = False
         self._terminal = Terminal()
+        self._expected = settings.workers  # by the dispatcher, before a burst may be over
+        self._end_code = 0  # of a group that comes to its end in good order
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -122,6 +124,7 @@ class House:
         if office is self._desk:
             self._crew.tell_anew()
             self._introduce_all()
+            office.send(Expect(workers=self._expected))
             if self._stops or self._is_drained:  # after the introductions, or it would see nobody to wait for
                 office.send(Shutdown(hurry=self._stops > 1))
 
@@ -142,18 +145,22 @@ class House:
             return
         if not self._is_open or self._stops:
             return
-        for number in range(1, self._settings.workers + 1):
-            if number not in self._crew.by_number and self._pauses.is_over(number - 1):
-                self._hire(number)
+        self._hiring.fill_seats()
+        self._expect_workers()
         self._introduce_all()
 
-    def _hire(self, number: int) -> None:
-        self._pauses.began(number - 1)
-        try:
-            self._crew.hire(number, self._roles.worker)
-        except OSError as error:
-            pause_s = self._pauses.ended(number - 1)
-            self._log.say(f"cannot start worker {number}: {error.strerror}; again in {pause_s:g} s")
+    def _expect_workers(self) -> None:
+        """Let a burst end without those who cannot be hired, and at once where that is all of them."""
+        hopeful = self._hiring.hopeful()
+        if hopeful == self._expected:
+            return
+        self._expected = hopeful
+        self._desk.send(Expect(workers=hopeful))
+        if not hopeful:
+            self._end_code, message = self._hiring.failure()
+            self._log.refuse(JobrunError(message, hint="the lines above say why; all jobs wait"))
+            self._stops = 2  # nobody is there to be waited for
+            self._desk.send(Shutdown(hurry=True))
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -174,8 +181,7 @@ class House:
         waits += [TELL_AGAIN_S for office in self._offices if not office.flush()]
         waits += [office.left_s() for office in self._vacancies()]
         if self._is_open and not self._stops and not self._is_drained:
-            numbers = range(1, self._settings.workers + 1)
-            waits += [self._pauses.left_s(n - 1) for n in numbers if n not in self._crew.by_number]
+            waits += self._hiring.waits_s()
         return min(waits, default=None)
 
     def _hear_signals(self) -> None:
@@ -266,21 +272,14 @@ class House:
         elif office is self._clock and self._stops:
             self._exit_code = None if self._settings.workers else 0  # the workers end as ever
         elif office is self._desk and self._is_drained and not self._crew.all():
-            self._exit_code = 0
+            self._exit_code = self._end_code
         else:
             pause_s = office.pause()
             self._log.say(f"{office.name} {in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
 
     def _worker_ended(self, slot: Slot, code: int) -> None:
         self._hear(self._desk)  # perhaps it was told to leave
-        if slot.is_doomed or self._stops or self._is_drained:
-            self._pauses.forgive(slot.number - 1)
-            return
-        pause_s = self._pauses.ended(slot.number - 1)
-        if slot.gone is not None and slot.gone.begun:
-            self._pauses.forgive(slot.number - 1)  # a job did it; it is stopped after three times
-            pause_s = 0.0
-        self._log.say(f"worker {slot.number} ({slot.name}) {in_words(code)}; replaced in {pause_s:g} s")
+        self._hiring.ended(slot, code, is_expected=bool(self._stops) or self._is_drained)
 
     def _fork(self, main: Callable[[], int], let_go: Callable[[], None]) -> int:
         return fork(main, let_go=lambda: self._let_go(let_go), stacks_fd=self._log.fd)

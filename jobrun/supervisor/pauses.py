@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 QUICK_DEATH_S = 5.0  # what lived longer is replaced at once
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
 
 class Pauses:

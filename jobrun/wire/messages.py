@@ -2,7 +2,7 @@
 
     dispatcher -> worker       Greeting  Settled  Stop  Answer  Leave, and on a channel of its own  Run
     worker     -> dispatcher   Hello  Ended  Ask
-    supervisor -> dispatcher   Hired  Gone  Shutdown
+    supervisor -> dispatcher   Hired  Gone  Expect  Shutdown
     dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Drained
     supervisor -> scheduler    Reload  Shutdown
     scheduler  -> supervisor   Opened
@@ -144,6 +144,13 @@ class Gone:
 
 
 @frozen
+class Expect:
+    """So many workers are to be waited for before a burst may be over."""
+
+    workers: int
+
+
+@frozen
 class Shutdown:
     """Claim nothing more, drain; in a hurry: do not wait for running jobs."""
 
@@ -186,5 +193,5 @@ class Drained:
 
 Message = (
     Greeting | Run | Settled | Stop | Answer | Leave | Hello | Ended | Ask
-    | Hired | Gone | Shutdown | Reload | Opened | Noted | Nudge | Kill | Drained
+    | Hired | Gone | Expect | Shutdown | Reload | Opened | Noted | Nudge | Kill | Drained
 )  # fmt: skip

@@ -13,10 +13,13 @@ from types import SimpleNamespace
 import pytest
 
 from jobrun import locks
+from jobrun.log import Log
 from jobrun.store.opening import make_side_folders
 from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
+from jobrun.supervisor.hiring import TRIES, Hiring
 from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.pauses import FIRST_PAUSE_S, LONGEST_PAUSE_S, QUICK_DEATH_S, Pauses
+from jobrun.supervisor.settings import Settings
 from tests.lockfiles import write_record
 
 USAGE = resource.getrusage(resource.RUSAGE_SELF)
@@ -229,3 +232,55 @@ def test_a_reaped_worker_cannot_be_named_any_more(crew: Crew) -> None:
     assert crew.named(slot.name) is None
     assert crew.with_pid(4711) is None
     assert os.fstat(slot.lock)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is said to the log, without its head."""
+    said: list[str] = []
+    monkeypatch.setattr("jobrun.log.Log.say", lambda _self, text: said.append(text))
+    return said
+
+
+def hiring(crew: Crew, *, burst: bool) -> Hiring:
+    settings = Settings(path=Path("jobs.db"), workers=2, burst=burst)
+    return Hiring(settings, crew, lambda _name, _lock, _channel, _orders: 0, Log("supervisor"))
+
+
+def bury(crew: Crew, hiring: Hiring, number: int, code: int = 71) -> None:
+    slot = crew.by_number[number]
+    crew.buried(slot, code << 8, USAGE)
+    hiring.ended(slot, code, is_expected=False)
+    crew.forget(slot.name)
+
+
+def test_a_seat_where_nobody_stays_is_told_of_once_a_step(
+    crew: Crew, clock: SimpleNamespace, said: list[str]
+) -> None:
+    house = hiring(crew, burst=False)
+
+    for _ in range(20):
+        house.fill_seats()
+        bury(crew, house, 1)
+        clock.s += LONGEST_PAUSE_S
+
+    assert [line.partition(" exit 71; ")[2] for line in said] == [
+        *(f"replaced in {FIRST_PAUSE_S * 2**n:g} s" for n in range(9)),
+        f"replaced every {LONGEST_PAUSE_S:g} s from now on",
+    ]
+    assert house.hopeful() == 2, "a group that stays goes on trying"
+
+
+def test_a_burst_goes_on_without_a_seat_where_nobody_stays(
+    crew: Crew, clock: SimpleNamespace, said: list[str]
+) -> None:
+    house = hiring(crew, burst=True)
+
+    for _ in range(TRIES):
+        house.fill_seats()
+        bury(crew, house, 1)
+        clock.s += LONGEST_PAUSE_S
+    house.fill_seats()
+
+    assert (house.hopeful(), list(crew.by_number), house.waits_s()) == (1, [2], [])
+    assert said[-1].endswith("exit 71; not replaced")
