@@ -87,6 +87,7 @@ LATE = {
         ".alerts",
         ".readings",
         ".aging",
+        ".pulse",
     )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

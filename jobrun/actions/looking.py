@@ -109,7 +109,7 @@ def tick_of(store: Store, job: Job) -> Tick | None:
 def workers(store: Store) -> tuple[WorkerView, ...]:
     """Return the workers that the file knows, group by group."""
     jobs = {job.worker: job for job in store.endings.running()}
-    return tuple(_view(store.path, row, jobs.get(row.name)) for row in store.workers.all())
+    return tuple(worker_view(store.path, row, jobs.get(row.name)) for row in store.workers.all())
 
 
 def overview(store: Store, *, now: datetime) -> Overview:
@@ -120,14 +120,15 @@ def overview(store: Store, *, now: datetime) -> Overview:
         running=_running(store),
         ready=tuple(store.ledger.longest_ready(limit=GLANCE)),
         next_due=store.queue.next_due(),
-        troubled=_last_troubled(store),
+        troubled=last_troubled(store),
         tables=tables(store),
         pauses=tuple(store.pauses.all(now=now)),
         firing=tuple(row for row in store.alerts.rows() if row.latch.told_at is not None),
     )
 
 
-def _view(path: Path, row: WorkerRow, job: Job | None) -> WorkerView:
+def worker_view(path: Path, row: WorkerRow, job: Job | None) -> WorkerView:
+    """Return a worker of a job file as its lock shows it, with the job that it runs."""
     lock = side_dir(path) / "locks" / row.name
     try:
         beat_at = datetime.fromtimestamp(lock.stat(follow_symlinks=False).st_mtime, UTC)
@@ -141,6 +142,7 @@ def _running(store: Store) -> tuple[Job, ...]:
     return tuple(store.ledger.select(which, limit=GLANCE, newest_first=False))
 
 
-def _last_troubled(store: Store) -> tuple[Job, ...]:
-    troubled = store.ledger.last_ended(TROUBLED, limit=GLANCE)
+def last_troubled(store: Store, *, limit: int = GLANCE) -> tuple[Job, ...]:
+    """Return the jobs that failed or crashed last, the newest end first."""
+    troubled = store.ledger.last_ended(TROUBLED, limit=limit)
     return tuple(sorted(troubled, key=lambda job: job.finished_at or job.created_at, reverse=True))

@@ -69,7 +69,7 @@ def follow(store: Store, job_id: int, write: Write, *, tell: Tell, lines: int | 
 def looks(store: Store, job_id: int, write: Write, *, lines: int | None = None) -> Iterator[Job]:
     """Do the same, and yield the job at each look, so that the caller can look at other things, too."""
     job = get(store, job_id)
-    with listening(side_dir(store.path), Tone.DONE) as bell, _Follower(store, job, write, lines) as follower:
+    with listening(side_dir(store.path), Tone.DONE) as bell, Follower(store, job, write, lines) as follower:
         while True:
             bell.drain()
             job = get(store, job_id)
@@ -152,7 +152,7 @@ class LiveOutput:
         return 0
 
 
-class _Follower:
+class Follower:
     """How far we have read: which attempts are done with, and the file of the one that runs."""
 
     def __init__(self, store: Store, job: Job, write: Write, lines: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +32,21 @@ def next_run(table: str, rows: Sequence[EntryRow], now: datetime) -> Coming | No
             by_start.setdefault(start, []).append(entry)
     firsts = [next(coming(group, known, start), None) for start, group in by_start.items()]
     return min(filter(None, firsts), key=lambda run: run.occurrence.at, default=None)
+
+
+def next_runs(tables: Mapping[str, Sequence[EntryRow]], now: datetime) -> list[Coming]:
+    """Return the next run of each entry of some tables, the first one first."""
+    from jobrun.actions.coming import coming  # noqa: PLC0415 -- as above
+
+    found = []
+    for table, rows in tables.items():
+        known = {row.name: row for row in rows if row.removed_at is None}
+        for entry in _entries(table) if len(rows) <= MOST else ():
+            row = known.get(entry.name)
+            start = _start(row, now) if row is not None and entry.is_enabled else None
+            if start is not None and (run := next(coming([entry], known, start), None)) is not None:
+                found.append(run)
+    return sorted(found, key=lambda run: run.occurrence.at)
 
 
 def _start(row: EntryRow, now: datetime) -> datetime | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.readings import Readings
     from jobrun.store.sections import Sections
     from jobrun.store.standing import Standing
+    from jobrun.store.pulse import Pulse
     from jobrun.store.tables import Tables
     from jobrun.store.tallies import Tallies
     from jobrun.store.ticks import Ticks
@@ -116,6 +117,12 @@ class Store:
         from jobrun.store import measuring  # noqa: PLC0415 -- as said above
 
         return measuring.Measuring(self._database, self.pauses)
+
+    @cached_property
+    def pulse(self) -> Pulse:
+        from jobrun.store import pulse  # noqa: PLC0415 -- as said above
+
+        return pulse.Pulse(self._database)
 
     @cached_property
     def usual(self) -> UsualTimes:
