@@ -63,6 +63,7 @@ LONG = {("store/rows.py", "job_of")}  # one line a column, nothing else
 # What is slow to import and has no use for most: sqlite-utils, difflib, the words of cron, and for `enqueue` most others.
 LATE = {
     ("errors.py", "difflib"),
+    ("run/again.py", "jobrun.run.debugger"),  # pdb
     ("bell.py", "ctypes"),
     ("store/environments.py", "json"),
     *(("store/opening.py", f"jobrun.store.{name}") for name in ("migrations", "faults", "readonly")),

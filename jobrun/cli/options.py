@@ -76,6 +76,7 @@ ShowEnv = Annotated[bool, typer.Option("--show-env", help="Show the values of th
 ShowSecrets = Annotated[
     bool, typer.Option("--show-secrets", help="Show values whose names say that they are secret.")
 ]
+AsScript = Annotated[bool, typer.Option("--sh", help="Print a script for sh that does what the job does.")]
 AndRetry = Annotated[bool, typer.Option("--retry", help="Queue them again.")]
 AndPurge = Annotated[bool, typer.Option("--purge", help="Remove them.")]
 Follow = Annotated[

@@ -167,7 +167,7 @@ VERBS: tuple[Verb | Family, ...] = (
         "inspect",
         Heading.LOOK,
         "looking.inspect",
-        ("inspect 12", "inspect 12 --show-env", "inspect 12 --json"),
+        ("inspect 12", "inspect 12 --show-env", "inspect 12 --json", "inspect 12 --sh > again.sh"),
     ),
     Verb(
         "why",
@@ -216,7 +216,16 @@ VERBS: tuple[Verb | Family, ...] = (
         ),
     ),
     Verb("edit", Heading.ACT, "editing.edit", ("edit",)),
-    Verb("debug", Heading.ACT, "debugging.debug", ("debug",)),
+    Verb(
+        "debug",
+        Heading.ACT,
+        "debugging.debug",
+        (
+            "debug 12                     once more, before your eyes",
+            "debug 12 --pdb               in the debugger where it fails",
+            "debug 12 --break --path src  in the debugger from its first line on",
+        ),
+    ),
     Verb(
         "pause",
         Heading.ACT,

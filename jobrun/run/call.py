@@ -38,9 +38,17 @@ _STOPS: dict[Why, type[Stopped]] = {
 class Caller:
     """Runs calls one after the other in this process, coroutines in one event loop that stays."""
 
-    def __init__(self, on_enter: Callable[[], None] = lambda: None) -> None:
-        """Prepare. `on_enter` runs once user code may be stopped: what came before that is seen then."""
+    def __init__(
+        self,
+        on_enter: Callable[[], None] = lambda: None,
+        on_error: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
+        """Prepare. `on_enter` runs once user code may be stopped: what came before that is seen then.
+
+        `on_error` may look at what a call raised, before that becomes an ending.
+        """
         self._on_enter = on_enter
+        self._on_error = on_error
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_user_code = False
@@ -56,6 +64,7 @@ class Caller:
         except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt of a task end the task alone
             self._is_user_code = False
             _end_fork(pid, error)
+            self._on_error(as_raised(error))
             return self._told(error, order.terms)
         _end_fork(pid)
         left = threading.active_count() - threads
@@ -146,13 +155,17 @@ class _ImportFailed(Exception):
 
 def describe(error: BaseException) -> ErrorInfo:
     """Return type, message and traceback as text, capped, whatever their `__str__` does."""
-    if isinstance(error, _ImportFailed) and error.__cause__ is not None:
-        error = error.__cause__
+    error = as_raised(error)
     if isinstance(error, BadTarget):
         return ErrorInfo(type=error.type_name, message=str(error))
     return ErrorInfo(
         type=_type_name(error), message=_capped(_text(error)), traceback=_capped(_traceback(error))
     )
+
+
+def as_raised(error: BaseException) -> BaseException:
+    """Return what user code raised, without what we put around it."""
+    return error.__cause__ if isinstance(error, _ImportFailed) and error.__cause__ is not None else error
 
 
 def _found(task: str) -> Callable[..., Any]:
@@ -257,12 +270,13 @@ def _traceback(error: BaseException) -> str:
     for chain in (True, False):
         with contextlib.suppress(Exception):  # a chain may be too deep, a __str__ may raise
             told = traceback.TracebackException.from_exception(error, limit=-_FRAMES)
-            told.stack = traceback.StackSummary.from_list([f for f in told.stack if not _is_ours(f.filename)])
+            told.stack = traceback.StackSummary.from_list([f for f in told.stack if not is_ours(f.filename)])
             return "".join(told.format(chain=chain))
     return ""
 
 
-def _is_ours(filename: str) -> bool:
+def is_ours(filename: str) -> bool:
+    """Say whether a source file is one of jobrun's own."""
     return Path(filename).is_relative_to(_PACKAGE)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jobrun import locks, procs
 from jobrun.locks.records import Recorder
@@ -57,7 +58,7 @@ class Command:
         try:
             process = self._spawn(lock)
         except (OSError, ValueError) as error:
-            return self._not_started(error), None
+            return _not_started(self._order, error), None
         else:
             # Without its start, which nobody asks for: to read that of a process just begun takes a third of a ms.
             Recorder(lock, pid=process.pid, ticks=0, boot=self._place.boot).note(self._order.token)
@@ -68,17 +69,10 @@ class Command:
 
     def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
         order = self._order
-        argv = (
-            ["/bin/sh", "-c", order.task] if order.kind is Kind.SHELL else [str(word) for word in order.args]
-        )
-        around = {**order.environment, **variables(order, self._place.job_file)}
         output = subprocess.DEVNULL if order.terms.discards_output else self._place.output
         with _input(order.terms.stdin) as stdin:
             return subprocess.Popen(
-                [as_bytes(word) for word in argv],
-                cwd=None if order.cwd is None else as_bytes(order.cwd),
-                umask=-1 if order.umask is None else order.umask,
-                env={as_bytes(name): as_bytes(value) for name, value in around.items()},
+                **_around(order, self._place.job_file),
                 stdin=stdin,
                 stdout=output,
                 stderr=output,
@@ -150,19 +144,6 @@ class Command:
         """Say whether a child of this process is not of this job: it was here before, or an earlier job has kept it."""
         return pid in self._place.strangers or is_kept(pid, self._place.attempt_lock.parent)
 
-    def _not_started(self, error: OSError | ValueError) -> Ending:
-        """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""
-        order = self._order
-        what = order.args[0] if order.args else "/bin/sh"
-        if order.cwd is not None and not Path(order.cwd).is_dir():
-            return replace(not_entered(order.cwd, error), exit_code=CANNOT_RUN)
-        if isinstance(error, FileNotFoundError):
-            cause, code = f"command not found: `{what}`", NOT_FOUND
-        else:
-            cause, code = f"cannot run `{what}`: {getattr(error, 'strerror', error)}", CANNOT_RUN
-        info = ErrorInfo(type=type(error).__name__, message=cause)
-        return Ending(outcome=Outcome.ERROR, exit_code=code, cause=cause, error=info, is_permanent=True)
-
 
 def left_behind(count: int, became: str = "ended") -> str | None:
     """Return a note on processes that outlived their job.
@@ -173,6 +154,60 @@ def left_behind(count: int, became: str = "ended") -> str | None:
     if not count:
         return None
     return f"left {count} process{'es' if count > 1 else ''}, {became}"
+
+
+def run_here(order: Run, job_file: Path, *, timeout_s: float | None, grace_s: float) -> Ending:
+    """Run a command on the streams and in the process group of this process, with no lock and no record.
+
+    ^C is for the command; this process must not heed it.
+    """
+    with contextlib.ExitStack() as stack:
+        stdin = None if order.terms.stdin is None else stack.enter_context(_input(order.terms.stdin))
+        try:
+            process = subprocess.Popen(**_around(order, job_file), stdin=stdin)
+        except (OSError, ValueError) as error:
+            return _not_started(order, error)
+    code = _waited(process, timeout_s)
+    if code is None:
+        process.terminate()
+        if _waited(process, grace_s) is None:
+            process.kill()
+        return stopped(Why.TIMEOUT, how=_in_words(process.wait()))
+    cause = _in_words(code)
+    ending = Ending(outcome=Outcome.ERROR, exit_code=code if code >= 0 else None, cause=cause)
+    return judged(ending, order.terms)
+
+
+def _waited(process: subprocess.Popen[bytes], timeout_s: float | None) -> int | None:
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _around(order: Run, job_file: Path) -> dict[str, Any]:
+    """Return the words of a command, and where it runs."""
+    argv = ["/bin/sh", "-c", order.task] if order.kind is Kind.SHELL else [str(word) for word in order.args]
+    around = {**order.environment, **variables(order, job_file)}
+    return {
+        "args": [as_bytes(word) for word in argv],
+        "cwd": None if order.cwd is None else as_bytes(order.cwd),
+        "umask": -1 if order.umask is None else order.umask,
+        "env": {as_bytes(name): as_bytes(value) for name, value in around.items()},
+    }
+
+
+def _not_started(order: Run, error: OSError | ValueError) -> Ending:
+    """Say what the shell would: 127 for what is not there, 126 for what cannot be run."""
+    what = order.args[0] if order.args else "/bin/sh"
+    if order.cwd is not None and not Path(order.cwd).is_dir():
+        return replace(not_entered(order.cwd, error), exit_code=CANNOT_RUN)
+    if isinstance(error, FileNotFoundError):
+        cause, code = f"command not found: `{what}`", NOT_FOUND
+    else:
+        cause, code = f"cannot run `{what}`: {getattr(error, 'strerror', error)}", CANNOT_RUN
+    info = ErrorInfo(type=type(error).__name__, message=cause)
+    return Ending(outcome=Outcome.ERROR, exit_code=code, cause=cause, error=info, is_permanent=True)
 
 
 @contextlib.contextmanager

@@ -26,10 +26,10 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.entries import Entries
     from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
+    from jobrun.store.pulse import Pulse
     from jobrun.store.readings import Readings
     from jobrun.store.sections import Sections
     from jobrun.store.standing import Standing
-    from jobrun.store.pulse import Pulse
     from jobrun.store.tables import Tables
     from jobrun.store.tallies import Tallies
     from jobrun.store.ticks import Ticks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -9,10 +10,15 @@ from pathlib import Path
 import typer
 
 from jobrun.actions import looking
+from jobrun.actions.reordering import order_again
 from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, pausewords, render, tables
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.cli.readers import MAX_LIMIT
+from jobrun.cli.scripts import script
+from jobrun.errors import UsageError
 from jobrun.model import JobFilter, State
+from jobrun.run.mark import variables
+from jobrun.run.surroundings import as_bytes
 from jobrun.units import plural
 
 SHOWN = 50  # jobs that a list shows unless told otherwise
@@ -42,17 +48,26 @@ def list_(  # noqa: PLR0913 -- each option is a parameter
     return 0
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 -- each option is a parameter
     ctx: typer.Context,
     *,
     job_id: options.AJobId,
     show_env: options.ShowEnv = False,
     show_secrets: options.ShowSecrets = False,
+    as_script: options.AsScript = False,
     as_json: options.AsJson = False,
 ) -> int:
     """Show all about a job: its settings, each attempt and its cause."""
+    if as_script and (as_json or show_env):
+        raise UsageError("--sh prints a script, and takes neither --json nor --show-env")
     with opened(ctx) as store:
         found = looking.inspect(store, job_id)
+        order = order_again(store, found.job)
+    if as_script:
+        told = script(found.job, order, variables(order, job_file(ctx).absolute()), show_secrets=show_secrets)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(as_bytes(told))
+        return 0
     if as_json:
         render.line(jsonout.dump(jsonviews.inspection_object(found, show_env=show_env)))
     else:
