@@ -190,7 +190,16 @@ VERBS: tuple[Verb | Family, ...] = (
         ),
     ),
     Verb("wait", Heading.LOOK, "following.wait", ("wait 12 && echo done", "wait 12 13 14 --timeout 5m")),
-    Verb("stats", Heading.LOOK, "stats.stats", ("stats",)),
+    Verb(
+        "stats",
+        Heading.LOOK,
+        "stats.stats",
+        (
+            "stats                        the last week, what is in trouble first",
+            "stats backup --since 30d     an entry in full",
+            "stats 'reports.*' --json     tasks that match",
+        ),
+    ),
     Verb(
         "failed",
         Heading.ACT,

@@ -28,6 +28,12 @@ _WORK = (
     "CASE WHEN {0}.entry IS NOT NULL THEN {0}.entry WHEN {0}.kind = 'call' THEN {0}.task ELSE {0}.kind END"
 )
 
+
+def work_of(table: str) -> str:
+    """Return SQL for the work that a row of jobs counts as, with the name that `jobs` has there."""
+    return _WORK.format(table)
+
+
 TALLIES = f"""
 -- How many jobs ended how, since the file has been there: what is purged still counts. `work` is the entry
 -- of a table, the task of a call, or the kind of what a person asked for, so that there are few.
@@ -43,7 +49,7 @@ CREATE TRIGGER jobs_tally AFTER UPDATE OF state ON jobs
 WHEN NEW.finished_at IS NOT NULL AND OLD.finished_at IS NULL
 BEGIN
     INSERT INTO job_tally (queue, work, state, count)
-    VALUES (NEW.queue, {_WORK.format("NEW")}, NEW.state, 1)
+    VALUES (NEW.queue, {work_of("NEW")}, NEW.state, 1)
     ON CONFLICT DO UPDATE SET count = count + 1;
 END;
 
@@ -60,7 +66,7 @@ CREATE TABLE attempt_tally (
 CREATE TRIGGER attempts_tally AFTER INSERT ON attempts
 BEGIN
     INSERT INTO attempt_tally (work, outcome, up_to, count, total_ms)
-    SELECT {_WORK.format("jobs")}, NEW.outcome,
+    SELECT {work_of("jobs")}, NEW.outcome,
            {_up_to("NEW.finished_at - NEW.started_at")},
            1, max(NEW.finished_at - NEW.started_at, 0)
       FROM jobs

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.aging import Aging
     from jobrun.store.alerts import Alerts
     from jobrun.store.entries import Entries
+    from jobrun.store.history import History
     from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
     from jobrun.store.pulse import Pulse
@@ -135,6 +136,12 @@ class Store:
         from jobrun.store import tallies  # noqa: PLC0415 -- as said above
 
         return tallies.Tallies(self._database)
+
+    @cached_property
+    def history(self) -> History:
+        from jobrun.store import history  # noqa: PLC0415 -- as said above
+
+        return history.History(self._database)
 
     @cached_property
     def standing(self) -> Standing:

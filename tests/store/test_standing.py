@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -62,7 +63,7 @@ def test_no_more_are_counted_than_anybody_reads(store: Store, monkeypatch: pytes
     assert store.standing.ahead(job, queues=(), without=()) == Ahead(4, 2)
 
 
-def test_counting_what_goes_before_reads_an_index_alone(store: Store, path: Path) -> None:
+def test_counting_what_goes_before_leaps_to_its_place_in_the_index(store: Store, path: Path) -> None:
     del store
     sql = """
         SELECT 1 FROM jobs INDEXED BY jobs_ready_by_queue
@@ -71,9 +72,7 @@ def test_counting_what_goes_before_reads_an_index_alone(store: Store, path: Path
     with closing(sqlite3.connect(path)) as connection:
         [(*_, plan)] = connection.execute(f"EXPLAIN QUERY PLAN {sql}")
 
-    assert plan == (
-        "SEARCH jobs USING COVERING INDEX jobs_ready_by_queue (queue=? AND priority=? AND rowid<?)"
-    )
+    assert re.search(r"jobs_ready_by_queue \(queue=\? AND priority=\? AND \w+<\?\)", plan)
 
 
 def test_a_key_is_held_by_the_live_job_alone(store: Store) -> None:
