@@ -107,7 +107,7 @@ def table(tmp_path: Path) -> Table:
 
 
 def test_the_table_loads_and_nothing_in_it_is_remarked_on(table: Table) -> None:
-    assert len(table.entries) == 9
+    assert len(table.entries) == 10
     assert table.warnings == ()
     assert lint(table.entries, now=datetime(2027, 1, 1, tzinfo=UTC)) == []
 

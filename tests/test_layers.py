@@ -39,6 +39,7 @@ HOMES = {
     "croniter": {"cron"},
     "tomllib": {"table"},
     "filelock": {"locks"},
+    "prometheus_client": {"cli/prometheus.py"},
     "fcntl": {"locks"},
     "subprocess": {
         "run/command.py",

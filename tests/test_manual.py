@@ -272,6 +272,19 @@ def test_the_page_has_every_field_of_workers_and_of_the_status(
     assert sorted(_items(FIELDS["Status"], "Va")) == sorted(shown("status"))
 
 
+def test_the_page_has_every_field_of_health(tmp_path: Path) -> None:
+    job_file = tmp_path / "jobs.db"
+    open_store(job_file, create=True).close()
+
+    health = json.loads(_run("health", "--json", JOBRUN_DB=str(job_file)).stdout)
+
+    told = FIELDS["Health"]
+    assert sorted(re.findall(r"(?m)^\.It Va (.+)", told)) == sorted(
+        ["level , code", *(name for name in health if name not in {"level", "code"})]
+    )
+    assert health["measures"].keys() | health["measures"]["ready"].keys() <= set(re.findall(r"\w+", told))
+
+
 def test_the_page_has_every_field_of_runs_entries_and_ticks(tmp_path: Path) -> None:
     table, job_file = tmp_path / "jobs.toml", tmp_path / "jobs.db"
     table.write_text('[jobs.a]\nshell = "true"\nschedule = "@daily"\n', encoding="utf-8")

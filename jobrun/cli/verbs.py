@@ -263,7 +263,7 @@ VERBS: tuple[Verb | Family, ...] = (
         Heading.WATCH,
         "metrics.metrics",
         (
-            "metrics                           to read, or for a collector that asks",
+            "metrics                           to read, or for a collector",
             "metrics --textfile /var/lib/node_exporter/jobrun.prom",
         ),
     ),

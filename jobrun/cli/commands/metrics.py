@@ -1,10 +1,41 @@
-"""metrics: to be written."""
+"""metrics: all numbers of the job file for Prometheus."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from jobrun.actions import metrics as actions
+from jobrun.actions import writing
+from jobrun.cli.place import opened, utc_now
+from jobrun.errors import NotDone
 
-def metrics(ctx: typer.Context) -> int:
-    """metrics: to be written."""
-    raise NotImplementedError
+TextFile = Annotated[
+    Path | None,
+    typer.Option("--textfile", metavar="FILE", help="Write FILE in one step, for node_exporter to collect."),
+]
+
+
+def metrics(ctx: typer.Context, *, textfile: TextFile = None) -> int:
+    """Print all numbers of the job file in the text format of Prometheus.
+
+    Counters go on over all that is purged. A file of --textfile can be read by everybody; if it cannot be
+    written, the old one stays.
+    """
+    try:
+        from jobrun.cli import prometheus  # noqa: PLC0415 -- its library is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        hint = "pip install 'jobrun[metrics]'"
+        raise NotDone("the Python library prometheus_client is not installed", hint=hint) from None
+    with opened(ctx) as store:
+        text = prometheus.text(actions.snapshot(store, now=utc_now()))
+    if textfile is not None:
+        writing.put(textfile, text)
+    else:
+        sys.stdout.buffer.write(text)  # UTF-8 by its definition, whatever the locale
+    return 0
