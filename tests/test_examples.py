@@ -17,7 +17,7 @@ import pytest
 from jobrun.cron.lint import lint
 from jobrun.errors import Permanent, Retry
 from jobrun.model import Kind
-from jobrun.table import Table, read_table
+from jobrun.table import Table, alerts, read_table
 from jobrun.table.keys import KEYS
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -115,7 +115,7 @@ def test_the_table_loads_and_nothing_in_it_is_remarked_on(table: Table) -> None:
 def test_the_table_shows_every_key() -> None:
     shown = re.findall(r"(?m)^(?:# )?(\w+) = ", TABLE.read_text(encoding="utf-8"))
 
-    assert set(KEYS) <= set(shown)
+    assert set(KEYS) | set(alerts.KEYS) <= set(shown)
 
 
 @pytest.mark.parametrize("kind", [Kind.SHELL, Kind.COMMAND])
@@ -133,6 +133,25 @@ def test_what_the_table_runs_is_harmless_and_runs(kind: Kind, table: Table) -> N
             )
             assert done.returncode in entry.terms.ok_exit + entry.terms.skip_exit, done.stderr
             assert done.stderr == ""
+
+
+def test_what_the_alerts_of_the_table_run_is_harmless_and_runs(table: Table, sources: ModuleType) -> None:
+    errands = [alert.errand for alert in table.alerts if alert.errand is not None]
+
+    for errand in errands:
+        if errand.kind is Kind.CALL:
+            getattr(sources, errand.task.partition(":")[2])({"text": "critical: backlog firing"})
+            continue
+        assert errand.surroundings is not None
+        variables = {f"JOBRUN_ALERT_{name}": "x" for name in ("TEXT", "NAME", "STATE", "SINCE")}
+        done = subprocess.run(
+            ["sh", "-uc", errand.task] if errand.kind is Kind.SHELL else errand.args,
+            env={**errand.surroundings.environment, **variables},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert len(errands) == len(table.alerts) == len(alerts.CONDITIONS)
 
 
 def test_the_calls_of_the_table_can_be_made(table: Table, sources: ModuleType) -> None:

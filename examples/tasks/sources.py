@@ -66,5 +66,10 @@ def sha256_when_settled(name: str, marker: str) -> str:
     raise Retry("too early to tell", in_s=0.2)
 
 
+def told(event: dict[str, str]) -> None:
+    """Print what an alert has to tell, as it would be sent somewhere."""
+    print(event["text"])
+
+
 def read(name: str) -> bytes:
     return (LIBRARY / name).read_bytes()

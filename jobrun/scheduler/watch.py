@@ -6,7 +6,6 @@ all ticks that are due, and the longer looks take the rarer they are.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -49,14 +48,14 @@ class Watch:
         if began_s < self._next_s:
             return
         self._next_s = began_s + self._every_s
-        began = time.monotonic()
         now = self._world.now()
         rows = self._store.alerts.rows(self._table)
         if rows:
             self._look(rows, now)
         if rows or self._heralding.is_busy:
             self._heralding.step(now=now)
-        self._next_s = max(self._next_s, began_s + REST * (time.monotonic() - began))
+        took_s = self._world.boottime() - began_s
+        self._next_s = max(self._next_s, began_s + REST * took_s)
 
     def close(self) -> None:
         """Let those go on who tell of something just now."""

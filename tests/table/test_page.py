@@ -23,7 +23,7 @@ TOLD = dict(zip(_PIECES[::3], _PIECES[2::3], strict=True))
 FORMS = dict(zip(_PIECES[::3], _PIECES[1::3], strict=True))
 EXAMPLES = {
     "TEXT": '"x"', "LIST": '["a", "b"]', "TABLE": '{ A = "b" }', "DURATION": '"90s"', "WORD": "", "BOOLEAN": "true",
-    "NUMBER": "3", "CODES": "[0, 24]", "NOTICE": '"x"', "SIZE": '"2GB"',
+    "NUMBER": "3", "CODES": "[0, 24]", "NOTICE": '"x"', "SIZE": '"2GB"', "SHARE": "0.2", "FACTOR": "3.0",
 }  # fmt: skip
 
 
@@ -59,10 +59,11 @@ def test_the_page_says_what_holds_if_a_key_is_left_out(name: str) -> None:
     assert meant == ours[KEYS[name].field.removeprefix("terms.")]
 
 
-def test_the_example_of_the_page_can_be_read(read: Read) -> None:
-    [example] = re.findall(r"\.Bd -literal.*\n((?s:.*?))\.Ed", PAGE)
+def test_the_examples_of_the_page_can_be_read(read: Read) -> None:
+    table = read("".join(re.findall(r"\.Bd -literal.*\n((?s:.*?))\.Ed", PAGE)))
 
-    assert [entry.name for entry in read(example).entries] == ["backup", "report"]
+    assert [entry.name for entry in table.entries] == ["backup", "report"]
+    assert [alert.name for alert in table.alerts] == ["backlog"]
 
 
 def test_every_schedule_of_the_page_is_one(entry: Callable[[str], Entry]) -> None:
