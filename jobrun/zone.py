@@ -44,6 +44,11 @@ def forget_zones() -> None:
     _spellings.cache_clear()
 
 
+def zones_known() -> int:
+    """Return how many time zones have rules here."""
+    return len(available_timezones())
+
+
 def named_zone(name: str) -> ZoneInfo:
     """Return the zone of a name in the IANA database, as `Europe/Berlin`. Raises `UsageError`.
 

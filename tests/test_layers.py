@@ -20,7 +20,7 @@ FLOORS = [
     {"payload"},
     {"lifecycle", "when", "requests", "unusual", "cron", "health"},
     {"alerts"},
-    {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps"},
+    {"locks", "bell", "signals", "procs", "zone", "log", "patience", "wire", "notify", "steps", "clocksync"},
     {"store", "run", "table", "messenger"},
     {"dispatcher", "worker", "actions", "scheduler", "crontab", "solo"},
     {"supervisor"},
@@ -48,7 +48,7 @@ HOMES = {
         "scheduler/courier.py",
         "scheduler/heralding.py",
     },
-    "ctypes": {"bell.py", "procs.py", "run/environ.py", "run/output.py"},
+    "ctypes": {"bell.py", "clocksync.py", "procs.py", "run/environ.py", "run/output.py"},
     "asyncio": {"run/call.py"},
     "urllib": {"messenger.py"},
     "ssl": {"messenger.py"},
@@ -90,6 +90,7 @@ LATE = {
         ".readings",
         ".aging",
         ".pulse",
+        ".integrity",
     )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

@@ -42,6 +42,7 @@ STATE_STYLES = {
     "critical": "bold red",
     "warning": "yellow",
 }
+GRADE_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,26 @@ def _broken(text: str, *, indent: int = 0) -> list[str]:
         return [text]
     edge = max(shutil.get_terminal_size().columns, NARROW) - indent
     return textwrap.wrap(text, max(edge, LEAST), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def finding(grade: str, name: str, said: str, todo: str | None) -> None:
+    """Print what was found about a subject, and set in below it what to do; a terminal gets lines as wide as it is."""
+    head = [(grade.ljust(7), GRADE_STYLES[grade]), (name.ljust(11), "bold")]
+    indent = " " * sum(len(text) + len(GAP) for text, _ in head)
+    first, *more = _broken(safe_line(said), len(indent))
+    _row([*head, (first, "")])
+    for each in more:
+        line(f"{indent}{each}")
+    for each in _broken(safe_line(todo), len(indent) + 2) if todo else ():
+        line(f"{indent}  {each}")
+
+
+def _broken(text: str, indent: int) -> list[str]:
+    """Return a text in the lines that fit behind an indent; where there is no edge, in one."""
+    if not sys.stdout.isatty():
+        return [text]
+    width = max(shutil.get_terminal_size().columns, NARROW) - indent
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def remark(*lines: str) -> None:

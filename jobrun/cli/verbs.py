@@ -277,7 +277,16 @@ VERBS: tuple[Verb | Family, ...] = (
             "alerts --json",
         ),
     ),
-    Verb("doctor", Heading.WATCH, "doctor.doctor", ("doctor",)),
+    Verb(
+        "doctor",
+        Heading.WATCH,
+        "doctor.doctor",
+        (
+            "doctor            what is well, what is not, and what to do",
+            "doctor --full     and read all of the job file for faults",
+            "doctor --json",
+        ),
+    ),
     Verb(
         "backup",
         Heading.KEEP,

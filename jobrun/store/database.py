@@ -11,6 +11,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobrun.bell import Tone, ring
@@ -21,6 +22,7 @@ from jobrun.places import SIDE
 # The process must not be stopped or ended by a terminal while all other writers wait for it.
 _HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGTSTP})
 _set_mask = sys.modules["_signal"].pthread_sigmask  # that of `signal` makes enum members of what it returns
+_STEPS = 10_000  # of SQLite's machine between two looks at the clock
 _CHECKPOINT_MS = 40  # a writer that waits for it is to wait less than 50
 _ENDS = ("", "-wal", "-shm")  # of the names of the files that SQLite writes
 
@@ -59,6 +61,21 @@ class Database:
     def row(self, sql: str, arguments: Arguments = ()) -> sqlite3.Row | None:
         """Run one statement and return its first row, or None."""
         return next(iter(self.rows(sql, arguments)), None)
+
+    def rows_within(self, sql: str, seconds: float | None) -> list[sqlite3.Row] | None:
+        """Run one statement and return all its rows; None if that took longer than it may."""
+        if seconds is None:
+            return self.rows(sql)
+        end = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        try:
+            return self.rows(sql)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_INTERRUPT":
+                raise
+            return None
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def change(self, sql: str, arguments: Arguments = ()) -> int:
         """Run one statement and return how many rows it changed."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from jobrun.errors import JobFileUnusable, Refused
 from jobrun.ways import weak_step
 
+MOUNTS = Path("/proc/self/mountinfo")
 _NETWORKED = ("nfs", "cifs", "smb", "9p", "virtiofs", "fuse", "ceph", "afs", "lustre", "gfs2", "glusterfs")
 
 
@@ -36,12 +37,17 @@ def check_for_workers(path: Path) -> None:
 
 def check(folder: Path) -> None:
     """Raise `JobFileUnusable` if a folder lies on a file system that cannot hold a job file."""
-    kind = file_system(folder, Path("/proc/self/mountinfo"))
-    if kind.startswith(_NETWORKED) and kind != "fuseblk":  # fuseblk: a local disk
+    kind = file_system(folder, MOUNTS)
+    if is_networked(kind):
         raise JobFileUnusable(
             f"`{folder}` lies on {kind}, which cannot hold a job file",
             hint="name one on a local disk with --db PATH",
         )
+
+
+def is_networked(kind: str) -> bool:
+    """Say whether a type of file system is one on which two processes see different files."""
+    return kind.startswith(_NETWORKED) and kind != "fuseblk"  # fuseblk: a local disk
 
 
 def file_system(folder: Path, mounts: Path) -> str:

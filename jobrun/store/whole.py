@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.alerts import Alerts
     from jobrun.store.entries import Entries
     from jobrun.store.history import History
+    from jobrun.store.integrity import Integrity
     from jobrun.store.measuring import Measuring
     from jobrun.store.pings import Pings
     from jobrun.store.pulse import Pulse
@@ -148,6 +149,14 @@ class Store:
         from jobrun.store import standing  # noqa: PLC0415 -- as said above
 
         return standing.Standing(self._database)
+
+    def integrity(self, *, budget_s: float | None) -> Integrity:
+        """Look whether the file is whole, for so long at most; None: at all of it, however long that takes."""
+        from jobrun.store import integrity  # noqa: PLC0415 -- as said above
+
+        if budget_s is None:
+            return integrity.look_through_all(self._database)
+        return integrity.look_through(self._database, budget_s=budget_s)
 
     def make_side_folders(self) -> None:
         """Make those folders beside the file that are missing."""
