@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from jobrun import __version__
 from jobrun.cli.veil import is_secret, veiled
@@ -39,10 +40,14 @@ def script(job: Job, order: Run, of_attempt: Mapping[str, str], *, show_secrets:
     told = {name: value for name, value in of_attempt.items() if name not in _OF_THE_ATTEMPT}
     variables = {**order.environment, **told}
     hidden = [] if show_secrets else [name for name in variables if is_secret(name)]
+    shown = (
+        job if show_secrets else replace(job, args=tuple(veiled(job.args)), kwargs=veiled(dict(job.kwargs)))
+    )
     lines = [
         "#!/bin/sh",
         f"# Job {job.id} as an attempt of it would run; written by jobrun {__version__}.",
-        *_needs(job, hidden, show_secrets=show_secrets),
+        "# shellcheck disable=SC2016,SC2317",
+        *_needs(job, hidden, is_veiled=shown != job),
     ]
     if job.kind is Kind.CALL:
         lines.append("import_path=$PWD  # run this where the workers run")
@@ -52,7 +57,7 @@ def script(job: Job, order: Run, of_attempt: Mapping[str, str], *, show_secrets:
         lines.append(f"umask {job.umask:04o}")
     before, after = _input(job.terms.stdin)
     env = "env" if job.kind is Kind.CALL else "env -i"
-    parts = [f"{before}{env} --", *_assignments(variables, hidden), *_words(job)]
+    parts = [f"{before}{env} --", *_assignments(variables, hidden), *_words(shown)]
     return "\n".join(lines) + "\n" + " \\\n    ".join(parts) + after + "\n"
 
 
@@ -65,14 +70,11 @@ def quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _needs(job: Job, hidden: list[str], *, show_secrets: bool) -> Iterator[str]:
+def _needs(job: Job, hidden: list[str], *, is_veiled: bool) -> Iterator[str]:
     """Yield lines that stop the script where something is not shown that it cannot do without."""
-    if not show_secrets and (veiled(list(job.args)), veiled(dict(job.kwargs))) != (
-        list(job.args),
-        dict(job.kwargs),
-    ):
-        yield "# Arguments are hidden for their names; `jobrun inspect --sh --show-secrets` writes them."
-        yield f"echo {quoted(f'job {job.id}: some arguments are not shown here')} >&2; exit 125"
+    if is_veiled:
+        told = f"job {job.id}: some arguments are hidden for their names; see --show-secrets"
+        yield f"echo {quoted(told)} >&2; exit 125  # to be removed when they are filled in below"
     if hidden:
         yield "# Values are hidden for their names: set them, or have them written with --show-secrets."
     for number, name in enumerate(hidden, start=1):
@@ -130,4 +132,5 @@ def _input(text: str | None) -> tuple[str, str]:
 
 def _format(text: str) -> str:
     """Return a format by which printf(1) writes a text."""
-    return text.replace("\\", "\\\\").replace("%", "%%").replace("\0", "\\000")
+    told = text.replace("\\", "\\\\").replace("%", "%%").replace("\0", "\\000")
+    return f"\\055{told[1:]}" if told.startswith("-") else told  # which might be an option

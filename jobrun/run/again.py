@@ -93,9 +93,9 @@ def _call(order: Run, trial: Trial) -> Ending:
 def _begin(order: Run, trial: Trial) -> None:
     if trial.debugger is not Debugger.AT_START:
         return
-    from jobrun.run import debugger  # noqa: PLC0415 -- pdb takes long to load
+    from jobrun.run.debugger import stop_at  # noqa: PLC0415 -- pdb takes long to load
 
-    if not debugger.stop_at(resolve(order.task)):
+    if not stop_at(resolve(order.task)):
         raise NotDone(f"`{order.task}` is not written in Python, so it cannot be stopped at its first line")
 
 
@@ -104,10 +104,10 @@ def _look(trial: Trial, error: BaseException) -> None:
     sys.settrace(None)
     if trial.debugger is not Debugger.ON_ERROR or isinstance(error, SystemExit):
         return
-    from jobrun.run import debugger  # noqa: PLC0415 -- pdb takes long to load
+    from jobrun.run.debugger import look_at  # noqa: PLC0415 -- pdb takes long to load
 
     _say(describe(error).traceback or f"{error}\n")
-    if not debugger.look_at(error):
+    if not look_at(error):
         _say("[the error was raised in no code of yours, so there is nothing to look at]\n")
 
 

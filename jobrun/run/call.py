@@ -11,20 +11,19 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from jobrun.errors import Cancelled, Interrupted, Permanent, Retry, Stopped, TimeLimit
 from jobrun.model import Ending, ErrorInfo, Outcome, Terms
 from jobrun.run.exits import judged
+from jobrun.run.frames import is_ours
 from jobrun.run.stops import CAUSES, OUTCOMES, stopped
 from jobrun.run.target import BadTarget, resolve
 from jobrun.wire.messages import Run, Why
 
 LARGEST_RESULT = 1024 * 1024  # bytes of JSON
 _FRAMES = 100  # the innermost ones are kept
-_PACKAGE = Path(__file__).parent.parent
 LARGEST_TEXT = 64 * 1024  # characters of a message or traceback that are kept
 
 _STOPS: dict[Why, type[Stopped]] = {
@@ -273,11 +272,6 @@ def _traceback(error: BaseException) -> str:
             told.stack = traceback.StackSummary.from_list([f for f in told.stack if not is_ours(f.filename)])
             return "".join(told.format(chain=chain))
     return ""
-
-
-def is_ours(filename: str) -> bool:
-    """Say whether a source file is one of jobrun's own."""
-    return Path(filename).is_relative_to(_PACKAGE)
 
 
 def _text(value: object) -> str:

@@ -159,8 +159,9 @@ def left_behind(count: int, became: str = "ended") -> str | None:
 def run_here(order: Run, job_file: Path, *, timeout_s: float | None, grace_s: float) -> Ending:
     """Run a command on the streams and in the process group of this process, with no lock and no record.
 
-    ^C is for the command; this process must not heed it.
+    ^C is for the command; this process must not heed it. What is left when the time is over is ended, too.
     """
+    procs.adopt_orphans()
     with contextlib.ExitStack() as stack:
         stdin = None if order.terms.stdin is None else stack.enter_context(_input(order.terms.stdin))
         try:
@@ -169,10 +170,12 @@ def run_here(order: Run, job_file: Path, *, timeout_s: float | None, grace_s: fl
             return _not_started(order, error)
     code = _waited(process, timeout_s)
     if code is None:
-        process.terminate()
+        procs.send_below(procs.descendants(), signal.SIGTERM)
         if _waited(process, grace_s) is None:
             process.kill()
-        return stopped(Why.TIMEOUT, how=_in_words(process.wait()))
+        code = process.wait()
+        procs.end_descendants(grace_s)
+        return stopped(Why.TIMEOUT, how=_in_words(code))
     cause = _in_words(code)
     ending = Ending(outcome=Outcome.ERROR, exit_code=code if code >= 0 else None, cause=cause)
     return judged(ending, order.terms)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from jobrun.run.call import is_ours
+from jobrun.run.frames import is_ours
 
 _NOT_OF_USERS = (
     "jobrun.*",
