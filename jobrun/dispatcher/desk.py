@@ -44,6 +44,8 @@ from jobrun.wire.messages import (
     Noted,
     Nudge,
     Opened,
+    Retired,
+    Retiring,
     Shutdown,
 )
 
@@ -204,6 +206,8 @@ class Desk:
                         self._greet(seat)
                     case Hello() if self._seats.is_answer(seat, message):
                         self._take_over(seat, message)
+                    case Retiring():
+                        self._retire(seat, message)
                     case Ended():
                         self._note_end(seat, message)
                     case Ask():
@@ -229,6 +233,11 @@ class Desk:
                 self._news.returned[token] = seat
             elif token not in known:
                 self._teller.hand_out(seat, job)
+
+    def _retire(self, seat: Seat, retiring: Retiring) -> None:
+        seat.is_retiring = True
+        self._take_back(seat)
+        self._control.send(Retired(name=seat.name, reason=retiring.reason))
 
     def _note_end(self, seat: Seat, ended: Ended) -> None:
         self._news.ended[ended.token] = seat, ended

@@ -35,6 +35,7 @@ class Seat:
     kill_at: float | None = None
     is_stuck: bool = False  # the first takes long: nothing is put behind it
     is_doomed: bool = False  # its kill was asked for; it gets no further job
+    is_retiring: bool = False  # it has said so itself; neither does it
 
     @property
     def first(self) -> Job | None:
@@ -44,7 +45,7 @@ class Seat:
     @property
     def is_open(self) -> bool:
         """Say whether this worker may get a job at all."""
-        return self.is_greeted and not self.is_doomed
+        return self.is_greeted and not (self.is_doomed or self.is_retiring)
 
     def reserve(self) -> list[str]:
         """Return the tokens of the jobs behind the first one."""

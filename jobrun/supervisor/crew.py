@@ -58,6 +58,7 @@ class Slot:
     is_doomed: bool = False  # killed on request: what it leaves is killed without grace
     gone: Gone | None = None  # reaped
     is_swept: bool = False
+    is_retired: bool = False  # gets no job any more: its seat is another's
     is_introduced: bool = False  # to the dispatcher of now
     told_at: float | None = None  # monotonic: when the dispatcher was last told of its end
 
@@ -73,7 +74,8 @@ class Crew:
         self, side: Path, kin: Kin, fork: Callable[[Callable[[], int], Callable[[], None]], int]
     ) -> None:
         """`fork(main, let_go)` starts a child that runs `main` after `let_go`."""
-        self.by_number: dict[int, Slot] = {}
+        self.by_number: dict[int, Slot] = {}  # who sits where
+        self._retired: list[Slot] = []  # not reaped yet
         self.ended: list[Slot] = []
         self._side = side
         self._kin = kin
@@ -113,18 +115,34 @@ class Crew:
         return slot
 
     def all(self) -> list[Slot]:
-        return [*self.by_number.values(), *self.ended]
+        return [*self.living(), *self.ended]
+
+    def living(self) -> list[Slot]:
+        """Return those that are not reaped yet."""
+        return [*self.by_number.values(), *self._retired]
+
+    def retire(self, name: str) -> Slot | None:
+        """Free the seat of a worker that leaves by itself; None if it had left it before."""
+        slot = self.named(name)
+        if slot is None or slot.is_retired:
+            return None
+        slot.is_retired = True
+        self._retired.append(self.by_number.pop(slot.number))
+        return slot
 
     def named(self, name: str) -> Slot | None:
         """Return a worker that is not reaped yet, so that its pid is still its own."""
-        return next((slot for slot in self.by_number.values() if slot.name == name), None)
+        return next((slot for slot in self.living() if slot.name == name), None)
 
     def with_pid(self, pid: int) -> Slot | None:
-        return next((slot for slot in self.by_number.values() if slot.pid == pid), None)
+        return next((slot for slot in self.living() if slot.pid == pid), None)
 
     def buried(self, slot: Slot, status: int, usage: resource.struct_rusage) -> None:
         """Note that a worker was reaped, and what its last attempt had used."""
-        del self.by_number[slot.number]
+        if slot.is_retired:
+            self._retired.remove(slot)
+        else:
+            del self.by_number[slot.number]
         record = read_record(self._side / "locks" / slot.name)
         before_s = 0.0 if record is None else record.cpu_s
         slot.gone = Gone(
@@ -145,7 +163,7 @@ class Crew:
         unswept = [slot for slot in self.ended if not slot.is_swept]
         if not unswept:
             return
-        strays = self._kin.children() - {slot.pid for slot in self.by_number.values()} - officers
+        strays = self._kin.children() - {slot.pid for slot in self.living()} - officers
         left = {pid for pid in strays if not is_kept(pid, self._side / "locks")}
         if not left:
             self._kill_at = None

@@ -47,6 +47,8 @@ class Hiring:
 
     def ended(self, slot: Slot, code: int, *, is_expected: bool) -> None:
         """Note that a worker was reaped; `is_expected` while the group comes to its end."""
+        if slot.is_retired:
+            return
         if slot.is_doomed or is_expected:
             self._forgive(slot.number)
             return
@@ -57,6 +59,12 @@ class Hiring:
             return
         self._exit_code = BUG if code == BUG else CANNOT_WORK
         self._put_off(slot.number, who, how, "replaced")
+
+    def retired(self, name: str, reason: str) -> None:
+        """Give the seat of a worker to another one, who is hired at once."""
+        if (slot := self._crew.retire(name)) is not None:
+            self._forgive(slot.number)
+            self._log.say(f"worker {slot.number} replaced {reason}")
 
     def _empty(self) -> list[int]:
         return [n for n in self._numbers if n not in self._crew.by_number and not self._is_hopeless(n)]

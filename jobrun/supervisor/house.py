@@ -15,18 +15,30 @@ from jobrun.log import Log
 from jobrun.paths import side_dir
 from jobrun.run.trust import check_import_paths
 from jobrun.signals import NUDGE, Signals
-from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, Slot, introduction
+from jobrun.supervisor.crew import TELL_AGAIN_S, Crew, introduction
 from jobrun.supervisor.forking import BUG, fork
 from jobrun.supervisor.hiring import Hiring
 from jobrun.supervisor.kin import Kin
 from jobrun.supervisor.office import Main, Office, in_words
+from jobrun.supervisor.offices import Offices
 from jobrun.supervisor.roles import Before, Roles
 from jobrun.supervisor.room import make_room
 from jobrun.supervisor.settings import Settings
 from jobrun.supervisor.stacks import print_all_stacks
 from jobrun.supervisor.terminal import Terminal
 from jobrun.trouble import AGAIN
-from jobrun.wire.messages import Drained, Expect, Kill, Message, Noted, Nudge, Opened, Reload, Shutdown
+from jobrun.wire.messages import (
+    Drained,
+    Expect,
+    Kill,
+    Message,
+    Noted,
+    Nudge,
+    Opened,
+    Reload,
+    Retired,
+    Shutdown,
+)
 
 SWEEP_EVERY_S = 0.02
 MARGIN_S = 30.0  # that the end of a group may take beyond drain and grace: trees, settling, the checkpoint
@@ -61,12 +73,9 @@ class House:
         self._hiring = Hiring(settings, self._crew, self._roles.worker, self._log)
         self._desk = Office("dispatcher", side / "spool", self._fork)
         self._clock = Office("scheduler", side / "spool", self._fork)
-        self._offices: dict[Office, Main] = {}  # what each runs; in the order in which they open the store
-        if scheduler is not None:
-            self._offices[self._clock] = scheduler  # before all others: without a table nothing begins
-        if settings.workers:
-            self._offices[self._desk] = self._roles.dispatcher
-        self._opened: set[Office] = set()  # those that had the store open once
+        self._offices = Offices(
+            settings, clock=(self._clock, scheduler), desk=(self._desk, self._roles.dispatcher)
+        )
         self._stops = 0  # how often we were asked to stop
         self._is_drained = False
         self._terminal = Terminal()
@@ -86,37 +95,21 @@ class House:
             self._hear(self._clock)
             self._hear(self._desk)
             self._reap()
-            self._crew.sweep({self._desk.pid, self._clock.pid})
+            self._crew.sweep(self._offices.pids())
             for gone in self._crew.to_tell():
                 self._desk.send(gone)
         self._kin.kill_all()
         self._close_ends()
         return self._exit_code
 
-    @property
-    def _is_open(self) -> bool:
-        """Say whether there is something to work for."""
-        return self._opened.issuperset(self._offices)
-
     def _keep_offices(self) -> None:
-        for office in self._vacancies():
+        for office in self._offices.vacancies(is_ending=self._stops > 0):
             if office.left_s() <= 0:
                 self._fill(office)
 
-    def _vacancies(self) -> list[Office]:
-        """Return the offices that are to be filled; who has not opened yet keeps the next one waiting."""
-        waiting = False
-        found = []
-        for office in self._offices:
-            is_over = office is self._clock and self._stops > 0
-            if not (office.pid or waiting or is_over):
-                found.append(office)
-            waiting |= office not in self._opened
-        return found
-
     def _fill(self, office: Office) -> None:
         try:
-            office.fill(self._offices[office])
+            self._offices.fill(office)
         except OSError as error:
             pause_s = office.pause()
             self._log.say(f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s")
@@ -143,7 +136,7 @@ class House:
             if not self._crew.all():
                 self._desk.hang_up()  # the dispatcher ends, and with it the group
             return
-        if not self._is_open or self._stops:
+        if not self._offices.are_open or self._stops:
             return
         self._hiring.fill_seats()
         self._expect_workers()
@@ -178,9 +171,8 @@ class House:
         waits = [TELL_AGAIN_S] if self._crew.ended else []
         if any(not slot.is_introduced for slot in self._crew.all()):
             waits.append(TELL_AGAIN_S)
-        waits += [TELL_AGAIN_S for office in self._offices if not office.flush()]
-        waits += [office.left_s() for office in self._vacancies()]
-        if self._is_open and not self._stops and not self._is_drained:
+        waits += self._offices.waits_s(is_ending=self._stops > 0)
+        if self._offices.are_open and not self._stops and not self._is_drained:
             waits += self._hiring.waits_s()
         return min(waits, default=None)
 
@@ -204,15 +196,14 @@ class House:
             self._log.say("hurrying: running jobs are interrupted")
         elif signum == signal.SIGINT:
             self._exit_code = 128 + signum
-        if not self._is_open or not (self._settings.workers or self._clock.pid):
+        if not self._offices.are_open or not (self._settings.workers or self._clock.pid):
             self._exit_code = 0  # nobody is there to end first
         self._service.stopping(self._settings.drain_s + self._settings.grace_s + MARGIN_S)
-        for office in self._offices:
-            office.send(Shutdown(hurry=self._stops > 1))
+        self._offices.send(Shutdown(hurry=self._stops > 1))
 
     def _ask_for_stacks(self) -> None:
         children = {f"the {office.name}": office.pid for office in self._offices}
-        children |= {f"worker {slot.number}": slot.pid for slot in self._crew.by_number.values()}
+        children |= {f"worker {slot.number}": slot.pid for slot in self._crew.living()}
         print_all_stacks(self._log, {name: pid for name, pid in children.items() if pid})
 
     def _hear(self, office: Office) -> None:
@@ -229,13 +220,13 @@ class House:
                 self._signal_worker(message.name, signal.SIGKILL)
             case Noted():
                 self._crew.forget(message.name)
+            case Retired():
+                self._hiring.retired(message.name, message.reason)
             case Drained():
                 self._is_drained = True
 
     def _has_opened(self, office: Office) -> None:
-        was_open = self._is_open
-        self._opened.add(office)
-        if was_open or not self._is_open:
+        if not self._offices.note_open(office):
             return
         if self._settings.workers and not self._settings.burst:
             self._log.say(self._settings.in_words())
@@ -255,12 +246,13 @@ class House:
                 return
             if pid == 0:
                 return
-            office = next((office for office in self._offices if office.pid == pid), None)
-            if office is not None:
+            if (office := self._offices.with_pid(pid)) is not None:
                 self._office_ended(office, os.waitstatus_to_exitcode(status))
             elif (slot := self._crew.with_pid(pid)) is not None:
+                self._hear(self._desk)  # perhaps it was told to leave, or has said that it does
                 self._crew.buried(slot, status, usage)
-                self._worker_ended(slot, os.waitstatus_to_exitcode(status))
+                is_expected = bool(self._stops) or self._is_drained
+                self._hiring.ended(slot, os.waitstatus_to_exitcode(status), is_expected=is_expected)
 
     def _office_ended(self, office: Office, code: int) -> None:
         self._hear(office)  # what it said before its end still counts
@@ -277,10 +269,6 @@ class House:
             pause_s = office.pause()
             self._log.say(f"{office.name} {in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
 
-    def _worker_ended(self, slot: Slot, code: int) -> None:
-        self._hear(self._desk)  # perhaps it was told to leave
-        self._hiring.ended(slot, code, is_expected=bool(self._stops) or self._is_drained)
-
     def _fork(self, main: Callable[[], int], let_go: Callable[[], None]) -> int:
         return fork(main, let_go=lambda: self._let_go(let_go), stacks_fd=self._log.fd)
 
@@ -290,8 +278,6 @@ class House:
         self._close_ends()
 
     def _close_ends(self) -> None:
-        for office in self._offices:
-            if office.control is not None:
-                office.control.close()
+        self._offices.close_ends()
         for slot in self._crew.all():
             slot.close()

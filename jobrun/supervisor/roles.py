@@ -53,6 +53,7 @@ class Roles:
             orders=orders,
             lock=lock,
             import_paths=self._import_paths,
+            good_for=self._settings.good_for,
         )
         worker.run(post)
         return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jobrun.durability import FULL
 from jobrun.units import plural
+from jobrun.worker.wear import TIRELESS, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Settings:
     workers: int  # 0 with a table: only schedule
     queues: tuple[str, ...] = ()  # empty: all
     burst: bool = False
+    good_for: Span = TIRELESS  # of each worker
     drain_s: float = 30.0
     grace_s: float = 10.0
     keep_s: float | None = None  # jobs that ended well; None: as long as tables say

@@ -1,9 +1,9 @@
 """The messages between supervisor, dispatcher and workers.
 
     dispatcher -> worker       Greeting  Settled  Stop  Answer  Leave, and on a channel of its own  Run
-    worker     -> dispatcher   Hello  Ended  Ask
+    worker     -> dispatcher   Hello  Ended  Ask  Retiring
     supervisor -> dispatcher   Hired  Gone  Expect  Shutdown
-    dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Drained
+    dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Retired  Drained
     supervisor -> scheduler    Reload  Shutdown
     scheduler  -> supervisor   Opened
 
@@ -110,6 +110,13 @@ class Ended:
 
 
 @frozen
+class Retiring:
+    """This worker begins no job any more, and leaves once all its ends are settled."""
+
+    reason: str
+
+
+@frozen
 class Ask:
     """User code in the worker wants jobs to be added."""
 
@@ -187,11 +194,19 @@ class Kill:
 
 
 @frozen
+class Retired:
+    """This worker gets no job any more: its successor may come."""
+
+    name: str
+    reason: str
+
+
+@frozen
 class Drained:
     """All is settled, and nothing runs: the group may end."""
 
 
 Message = (
-    Greeting | Run | Settled | Stop | Answer | Leave | Hello | Ended | Ask
-    | Hired | Gone | Expect | Shutdown | Reload | Opened | Noted | Nudge | Kill | Drained
+    Greeting | Run | Settled | Stop | Answer | Leave | Hello | Ended | Ask | Retiring
+    | Hired | Gone | Expect | Shutdown | Reload | Opened | Noted | Nudge | Kill | Retired | Drained
 )  # fmt: skip

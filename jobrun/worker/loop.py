@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -29,11 +28,12 @@ from jobrun.run.leftovers import end_leftovers
 from jobrun.run.surroundings import Surroundings
 from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
 from jobrun.wire.channel import Channel, Unreadable
-from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Leave, Message, Run, Settled, Why
+from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Leave, Message, Retiring, Run, Settled, Why
 from jobrun.worker import usage
 from jobrun.worker.endings import Endings
 from jobrun.worker.mailbox import RETRY_S, Mailbox
 from jobrun.worker.stage import Stage
+from jobrun.worker.wear import TIRELESS, Span, Wear
 
 COUNT_S = 1.0  # between counts of the kills for want of memory
 MOST_IN_A_ROW = 16
@@ -50,6 +50,7 @@ class Post:
     orders: Channel
     lock: int  # descriptor of its lock, held together with the supervisor
     import_paths: tuple[str, ...]
+    good_for: Span = TIRELESS
 
 
 def run(post: Post) -> None:
@@ -70,7 +71,9 @@ class Worker:
         self._token: str | None = None
         self._task = ""  # that ran last
         self._in_a_row = 0  # how many orders may still be taken without a look at the channel
+        self._wear = Wear(post.good_for)
         self._leaving = False
+        self._retiring: Retiring | None = None  # we said that we leave by ourselves
         self._nudged = False
         self._caller = Caller(on_enter=self._look_for_stop)
         self._stage = Stage(self._side / "logs", post.name)
@@ -115,7 +118,7 @@ class Worker:
         if self._in_a_row and not self._mail.inbox and (order := self._post.orders.receive()) is not None:
             self._in_a_row -= 1
             return order
-        self._in_a_row = MOST_IN_A_ROW
+        self._in_a_row = MOST_IN_A_ROW if self._retiring is None else 0
         ends = {end.fileno(): end for end in (self._post.channel, self._post.orders)}
         while not self._mail.inbox:
             is_all_sent = self._post.channel.flush()
@@ -153,6 +156,8 @@ class Worker:
         )
         for ended in self._unsettled:
             self._post.channel.send(ended)
+        if self._retiring is not None:
+            self._post.channel.send(self._retiring)
 
     def _run(self, order: Run) -> None:
         if order.token in self._unsettled:
@@ -172,6 +177,8 @@ class Worker:
         is_kept = order.terms.leftovers is Leftovers.KEEP
         ended = Ended(token=order.token, ending=self._told(ending, facts, is_shared=is_kept), pid=pid)
         self._token = None
+        if (reason := self._wear.after_job()) is not None:
+            self._retire(reason)  # first, or the answer to the ending might be a job
         self._unsettled.keep(ended)
         self._post.channel.send(ended)
 
@@ -191,12 +198,18 @@ class Worker:
 
     def _last(self, ending: Ending, note: str) -> Ending:
         """Note a fault of ours with an ending, and take no further job after it."""
-        self._log.say(f"{note}; this worker leaves")
+        self._retire(f"since {note}")
+        return replace(ending, note="; ".join(filter(None, [ending.note, note])))
+
+    def _retire(self, reason: str) -> None:
+        """Take no further job; the dispatcher takes back what it has handed out, and has another one hired."""
+        if self._retiring is not None:
+            return  # a second fault of one job
         self._leaving = True
         self._in_a_row = 0
-        with contextlib.suppress(KeyError):  # a second fault of one job
-            self._poll.unregister(self._post.orders.fileno())
-        return replace(ending, note="; ".join(filter(None, [ending.note, note])))
+        self._poll.unregister(self._post.orders.fileno())
+        self._retiring = Retiring(reason=reason)
+        self._post.channel.send(self._retiring)
 
     def _call(self, order: Run) -> Ending:
         context.enter(self._context(order))

@@ -32,6 +32,7 @@ from jobrun.wire.messages import (
     Greeting,
     Hello,
     Message,
+    Retiring,
     Run,
     Settled,
     Stop,
@@ -294,6 +295,7 @@ def test_a_worker_that_cannot_keep_output_any_more_begins_no_further_job(desk: D
     token = desk.order("prints_and_takes_the_folder_of_outputs_away", str(tmp_path / "jobs.db.d" / "logs"))
     desk.order("leaves_a_mark", str(tmp_path / "mark"))
 
+    assert desk.hear(Retiring).reason.startswith("since output not kept")
     note = desk.ending().note
     desk.channel.send(Settled(tokens=[token]))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from jobrun.cli import options
+from jobrun.cli.groupoptions import MaxJobs, MaxMemory
 from jobrun.cli.place import job_file
 from jobrun.durability import FULL
 from jobrun.errors import UsageError
@@ -27,6 +28,8 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     grace: options.Grace = None,
     keep: options.Keep = None,
     durability: options.Durability = FULL,
+    max_jobs: MaxJobs = None,
+    max_memory: MaxMemory = None,
     paths: options.ImportPaths = None,
 ) -> int:
     """Run jobs until told to stop.
@@ -43,6 +46,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
         burst=burst,
         table=cron,
         times=(drain, grace, keep),
+        span=(max_jobs, max_memory),
         durability=durability,
         paths=paths,
     )
@@ -58,6 +62,8 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     grace: options.Grace = None,
     keep: options.Keep = None,
     durability: options.Durability = FULL,
+    max_jobs: MaxJobs = None,
+    max_memory: MaxMemory = None,
     paths: options.ImportPaths = None,
 ) -> int:
     """Make jobs of a table when they fall due, and run them, until told to stop.
@@ -71,6 +77,7 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
         burst=False,
         table=file,
         times=(drain, grace, keep),
+        span=(max_jobs, max_memory),
         durability=durability,
         paths=paths,
     )
@@ -84,10 +91,12 @@ def _run(  # noqa: PLR0913 -- what both verbs have
     burst: bool,
     table: Path | None,
     times: tuple[float | None, float | None, float | None],
+    span: tuple[int | None, int | None],
     durability: str,
     paths: list[Path] | None,
 ) -> int:
     from jobrun.supervisor import Settings, run  # noqa: PLC0415 -- only these verbs need the house
+    from jobrun.worker.wear import Span  # noqa: PLC0415
 
     drain, grace, keep = times
     settings = Settings(
@@ -101,6 +110,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
         import_paths=tuple(os.fspath(path) for path in paths or ()),
         table=None if table is None else table.absolute(),
         durability=durability,
+        good_for=Span(jobs=span[0], memory=span[1]),
     )
     if settings.table is None:
         return run(settings)

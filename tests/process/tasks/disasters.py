@@ -318,6 +318,14 @@ def says(text: str) -> None:
     print(text)  # noqa: T201 -- it is what this does
 
 
+kept: list[bytes] = []
+
+
+def grows(mebibytes: int) -> None:
+    """Leave the worker with so much more memory."""
+    kept.append(b"x" * (mebibytes << 20))
+
+
 def prints_without_end() -> None:
     note("S")
     while True:
