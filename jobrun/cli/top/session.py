@@ -111,7 +111,7 @@ class Session:
             if signum == signal.SIGTSTP:
                 self._terminal.leave()
                 os.kill(os.getpid(), signal.SIGSTOP)
-            elif signum == signal.SIGCONT:
+            if signum in {signal.SIGTSTP, signal.SIGCONT}:  # whoever stopped us
                 self._terminal.enter()
                 self._painter.forget()
         if not self._has_keys:

@@ -31,8 +31,8 @@ _NAMED = {
 _KEY = re.compile(rb"\x1b\[[0-9;?<]*[@-~]|\x1bO[@-~]|\x1b[^\x1b\[O]|[\x00-\x7f]|[\x80-\xff]+")
 PAGE = 10  # rows
 HELP = """\
-The screen is read again every two seconds (--interval), and soon after a job has
-ended; what is long to count is counted seldom, and says when.
+The screen is read again every two seconds (--interval), and soon after a job
+has ended; what takes long to count is counted seldom, and says when.
 
   Tab, Shift-Tab    the next panel, the one before
   arrows, j k       the next row, the one before; page up and down, g G
@@ -42,11 +42,11 @@ ended; what is long to count is counted seldom, and says when.
   r                 queue a failed job again
   p                 pause the queue, or let it go on
   ?                 this page
-  q, Ctrl-C         leave, here and from any page
+  q, Ctrl-C         leave
 
 FOR stands beside how long runs of the same work usually take: the median of
-those that lately ended well. Yellow is longer than 95 of 100 of them, red twice
-as long as that.
+those that lately ended well. Yellow is longer than 95 of 100 of them, red
+twice as long as that.
 """
 
 

@@ -29,6 +29,7 @@ class Terminal:
             hint = "`jobrun top --once` prints what it would show, --json for a program"
             raise UsageError("top needs a terminal that can move its cursor", hint=hint)
         self._before: Any = None
+        self._is_taken = False
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(0)
@@ -47,12 +48,15 @@ class Terminal:
         ours[_INPUT] &= ~(termios.IXON | termios.ICRNL)
         ours[6][termios.VMIN], ours[6][termios.VTIME] = 1, 0
         _set(ours)
-        self.write(_ENTER)
+        if not self._is_taken:  # twice would save the cursor of the wrong screen
+            self.write(_ENTER)
+        self._is_taken = True
 
     def leave(self) -> None:
         """Give it back as it was; keys that nobody read are not left for the shell. One that is gone needs nothing."""
         with contextlib.suppress(OSError):
             self.write(_LEAVE)
+        self._is_taken = False
         with contextlib.suppress(termios.error):
             termios.tcflush(0, termios.TCIFLUSH)
         with contextlib.suppress(termios.error):
