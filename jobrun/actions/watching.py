@@ -17,6 +17,8 @@ from jobrun.store import Store
 
 TROUBLED = 50  # jobs that failed or crashed
 SHARE = 0.002  # of a core that each part may take
+COUNT_SHARE = 0.004  # the same of what counts all that waits
+DEAR_S = 0.02  # what costs more is not hurried by an order
 SELDOMEST_S = 300.0  # whatever it costs
 ALIVE_S = 5.0  # between looks at what changes without a commit: the locks of workers and schedulers
 SPAN_S = 60.0  # of which the rate of a queue is told
@@ -103,15 +105,19 @@ class Gauge(Generic[Value]):
     """A read that is repeated when something has changed, but never so often that it is a burden."""
 
     def __init__(
-        self, read: Callable[[datetime], Value], *, within_s: float | None = None, is_dear: bool = False
+        self,
+        read: Callable[[datetime], Value],
+        *,
+        within_s: float | None = None,
+        share: float = SHARE,
+        used_s: Callable[[], float] = time.thread_time,
     ) -> None:
-        """Read by a function; with `within_s` also when nothing was committed for so long.
-
-        What is dear is not hurried by an order.
-        """
+        """Read by a function; with `within_s` also when nothing was committed for so long."""
         self._read = read
         self._within_s = within_s
-        self._is_dear = is_dear
+        self._share = share
+        self._used_s = used_s  # how much of a core, so far
+        self._cost_s = 0.0
         self._seen: int | None = None
         self._read_at = self._due_at = float("-inf")
         self._last: list[Value] = []
@@ -119,14 +125,15 @@ class Gauge(Generic[Value]):
     def value(self, look: Look) -> Value:
         """Return what was read last, or what is read now."""
         if self._is_due(look):
-            before_s = time.thread_time()
+            before_s = self._used_s()
             self._last = [self._read(look.now)]
-            rest = rest_s(time.thread_time() - before_s, SHARE)
-            self._seen, self._read_at, self._due_at = look.changes, look.clock_s, look.clock_s + rest
+            self._cost_s = self._used_s() - before_s
+            self._seen, self._read_at = look.changes, look.clock_s
+            self._due_at = look.clock_s + rest_s(self._cost_s, self._share)
         return self._last[0]
 
     def _is_due(self, look: Look) -> bool:
-        if not self._last or (look.at_once and not self._is_dear):
+        if not self._last or (look.at_once and self._cost_s < DEAR_S):
             return True
         is_old = self._within_s is not None and look.clock_s >= self._read_at + self._within_s
         return look.clock_s >= self._due_at and (is_old or look.changes != self._seen)
@@ -141,7 +148,7 @@ class Watcher:
         self._measures = Gauge(
             lambda now: store.measuring.measures(since=now - MISSED, now=now),
             within_s=SELDOMEST_S,
-            is_dear=True,
+            share=COUNT_SHARE,
         )
         self._running = Gauge(lambda now: _running(store, now), within_s=SELDOMEST_S)
         self._workers = Gauge(lambda _now: _workers(store), within_s=ALIVE_S)

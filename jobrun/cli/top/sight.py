@@ -26,14 +26,14 @@ class Sight:
         """Open the job file and look at it; raises `JobrunError`."""
         self.path = path
         self.trouble = ""
-        self._again_s = 0.0
+        self.again_s = 0.0  # when a file that could not be read is tried again, by the monotonic clock
         self._store: Store | None = None
         self._open()
         self.picture, self.coming = self._look(now, at_once=True)
 
     def refresh(self, now: datetime, *, at_once: bool = False) -> None:
         """Look again; what goes wrong is told, and the last picture stays."""
-        if self._store is None and time.monotonic() < self._again_s:
+        if self._store is None and time.monotonic() < self.again_s:
             return
         try:
             if self._store is None:
@@ -44,7 +44,7 @@ class Sight:
             known = error if isinstance(error, JobrunError) else around_us(error)
             self.trouble = str(error) if known is None else known.message
             self.close()
-            self._again_s = time.monotonic() + AGAIN_S
+            self.again_s = time.monotonic() + AGAIN_S
 
     def store(self) -> Store:
         """Return the open job file; raises `JobFileUnusable` where there is none for now."""
