@@ -19,6 +19,7 @@ from jobrun.unusual import Change, What, failing_more, shifted
 
 PARTS = 48  # of the span of time, for a curve
 CAUSES = 10  # that are told
+FIGURES = 4  # figures of so many jobs take as long as a look at one
 LEAST_MS, LEAST_BYTES = 100, 1024  # by which duration and output differ before anybody cares
 _KEPT_CAUSES = 1000  # that differ; a work may fail in a million words
 _CAUSE = 200  # characters
@@ -87,13 +88,16 @@ def gather(
 ) -> list[WorkStats]:
     """Return the figures of each work whose jobs have ended since an instant, the most troubled first.
 
-    `tell` hears how many more jobs were looked at.
+    `tell` hears how many more jobs were looked at, and then a part of that again, for the figures.
     """
     pasts: dict[str, _Past] = {}
     for looked_at, runs in store.history.runs(since=since, which=which):
         _add(pasts, runs)
         tell(looked_at)
-    every = [_figures(work, past, since, now) for work, past in pasts.items()]
+    every = []
+    for work, past in pasts.items():
+        every.append(_figures(work, past, since, now))
+        tell(past.jobs.total() // FIGURES)
     return sorted(
         every, key=lambda each: (not each.changes, -(each.failed + each.crashed), -each.runs, each.work)
     )

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from jobrun.actions.stats import gather
+from jobrun.actions.stats import FIGURES, gather
 from jobrun.cli import jsonout, options, render, statpages
 from jobrun.cli.place import opened, utc_now
 from jobrun.cli.readers import glob
@@ -35,8 +35,10 @@ def stats(
     """Show how often, how long and how well tasks and entries ran, and what became unusual."""
     now, span_s = utc_now(), SINCE_S if since is None else since
     begin = now - timedelta(seconds=span_s)
-    with opened(ctx) as store, _patiently(store.history.count(since=begin)) as tell:
-        found = gather(store, which=which, since=begin, now=now, tell=tell)
+    with opened(ctx) as store:
+        jobs = store.history.count(since=begin)
+        with _patiently(jobs + jobs // FIGURES) as tell:
+            found = gather(store, which=which, since=begin, now=now, tell=tell)
     if as_json:
         render.line(jsonout.array([statpages.stats_object(each) for each in found]))
     elif not found:
@@ -53,7 +55,7 @@ def stats(
 
 @contextmanager
 def _patiently(total: int) -> Iterator[Callable[[int], None]]:
-    """Yield what takes the number of jobs done since; what lasts is shown to a person who waits."""
+    """Yield what takes how much was done since; what lasts is shown to a person who waits."""
     begin, done = time.monotonic(), 0
     with ExitStack() as stack:
         show: Callable[[int], None] | None = None
