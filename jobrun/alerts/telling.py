@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from jobrun.alerts.wording import found_in_words, limit_in_words
+from jobrun.alerts.wording import limit_in_words
 from jobrun.alerts.words import Alert, AlertRow, Event, Reading
 from jobrun.model import DEFAULT_QUEUE, Kind, NewJob, Surroundings
 from jobrun.requests import MAX_PRIORITY
@@ -89,7 +89,7 @@ def key_prefix(table: str) -> str:
 def _text(alert: Alert, event: Event, reading: Reading) -> str:
     limit = limit_in_words(alert.condition)
     aside = f" (limit {limit})" if limit else ""
-    return f"{alert.severity}: {alert.name} {event}: {found_in_words(alert.condition, reading)}{aside}"
+    return f"{alert.severity}: {alert.name} {event}: {reading.text}{aside}"
 
 
 def _variables(event: dict[str, Any]) -> dict[str, str]:

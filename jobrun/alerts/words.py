@@ -73,7 +73,7 @@ class Reading:
     """What was measured; `value` None: too little was there to be measured, and the condition does not hold."""
 
     value: float | None
-    text: str  # for people
+    text: str  # for people, with what it was measured of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from jobrun.actions.alerts import AlertView
-from jobrun.alerts.wording import found_in_words, limit_in_words
+from jobrun.alerts.wording import limit_in_words
 from jobrun.alerts.words import AlertRow, Standing
 from jobrun.cli import render
 from jobrun.cli.human import distance
 from jobrun.cli.render import Column
+from jobrun.model import State
 from jobrun.units import format_duration, listed, rfc3339
 
 SHOWN = 5  # alerts that are named in a line
@@ -79,9 +80,9 @@ def _cells(view: AlertView, now: datetime) -> list[str]:
         view.standing,
         _span(since, now),
         row.alert.severity,
-        found_in_words(row.alert.condition, view.reading),
+        view.reading.text,
         _limit(row),
-        f"{row.last_event} {distance(row.last_at, now)}" if row.last_event and row.last_at else "",
+        distance(row.last_at, now) if row.last_at else "",
         _by(view),
     ]
 
@@ -94,7 +95,8 @@ def _limit(row: AlertRow) -> str:
 def _by(view: AlertView) -> str:
     if view.row.job_id is None:
         return ""
-    return f"job {view.row.job_id}" + (f" {view.job.state}" if view.job else "")
+    job = view.job
+    return f"job {view.row.job_id}" + (f" {job.state}" if job and job.state is not State.SUCCEEDED else "")
 
 
 def _span(since: datetime | None, now: datetime) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from jobrun.alerts.latch import holds, judged
-from jobrun.alerts.wording import found_in_words
 from jobrun.alerts.words import Alert, AlertRow, Event, Reading
 from jobrun.log import Log
 from jobrun.scheduler.heralding import Heralding
@@ -73,4 +72,4 @@ class Watch:
                 self._say(row, *told)
 
     def _say(self, row: AlertRow, event: Event, reading: Reading) -> None:
-        self._log.say(f"alert {row.alert.name} {event}: {found_in_words(row.alert.condition, reading)}")
+        self._log.say(f"alert {row.alert.name} {event}: {reading.text}")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from jobrun import locks
-from jobrun.alerts.wording import value_in_words
+from jobrun.alerts.wording import share_in_words
 from jobrun.alerts.words import Condition, Quantity, Reading
 from jobrun.measures import Measures, QueueMeasure
 from jobrun.model import Job
@@ -69,7 +69,7 @@ class _Look:
         match condition.quantity:
             case Quantity.DEPTH:
                 ready = sum(each.ready for each in self._queues(condition.queue))
-                return Reading(value=ready, text=f"{ready} ready")
+                return Reading(value=ready, text=f"{ready} ready{_within(condition)}")
             case Quantity.WAIT:
                 return self._wait(condition)
             case Quantity.FAILURE_RATE:
@@ -79,7 +79,7 @@ class _Look:
             case Quantity.MISSED:
                 count = self._from.measuring.missed(self._since(condition))
                 span = format_duration(condition.over_s)
-                return Reading(value=count, text=f"{value_in_words(condition.quantity, count)} in {span}")
+                return Reading(value=count, text=f"{plural(count, 'tick')} missed in {span}")
             case Quantity.SLOW:
                 return self._slow(condition)
 
@@ -94,7 +94,8 @@ class _Look:
     def _wait(self, condition: Condition) -> Reading:
         waits = [each.oldest_wait(self._now) for each in self._queues(condition.queue) if each.pause is None]
         longest_s = max(waits, default=timedelta()).total_seconds()
-        return Reading(value=longest_s, text=format_duration(longest_s) if longest_s else "nothing waits")
+        text = f"longest wait {format_duration(longest_s)}" if longest_s else "nothing waits"
+        return Reading(value=longest_s, text=f"{text}{_within(condition)}")
 
     def _no_worker(self, condition: Condition) -> Reading:
         count = Readings(self._db, self._from).listeners(condition.queue)
@@ -112,13 +113,12 @@ class _Look:
         else:
             ended = self._ended(condition.task, since_ms)
         failed = sum(state != "succeeded" for state in ended)
+        whose = f" of {condition.entry or condition.task}" if condition.entry or condition.task else ""
+        runs = f"{plural(len(ended), 'run')}{whose}"
         if len(ended) < condition.runs:
-            return Reading(value=None, text=f"{plural(len(ended), 'run')}, too few for a rate")
+            return Reading(value=None, text=f"{runs}, too few for a rate")
         rate = failed / len(ended)
-        return Reading(
-            value=rate,
-            text=f"{failed} of {plural(len(ended), 'run')} failed, {value_in_words(condition.quantity, rate)}",
-        )
+        return Reading(value=rate, text=f"{share_in_words(rate)} of {runs} failed")
 
     def _ended(self, task: str | None, since_ms: int) -> list[str]:
         """Return how runs ended since then, as far back as all states can be looked through."""
@@ -161,6 +161,10 @@ def _is_meant(job: Job, condition: Condition) -> bool:
     if condition.entry is not None:
         return job.entry == condition.entry
     return condition.task in (None, job.task)
+
+
+def _within(condition: Condition) -> str:
+    return f" in {condition.queue}" if condition.queue else ""
 
 
 def _hears(queues: tuple[str, ...], queue: str | None) -> bool:

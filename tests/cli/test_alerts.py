@@ -66,11 +66,10 @@ def test_each_alert_is_shown_with_what_is_measured_and_who_was_told(
     assert lines == [
         ["ALERT", "STATE", "FOR", "SEVERITY", "NOW", "LIMIT", "TOLD", "BY"],
         [
-            "backlog", "firing", "3h", "critical", "depth: 1 ready", "2 ready for 5m",
-            "firing 3h ago", "job 1 ready",
+            "backlog", "firing", "3h", "critical", "1 ready", "2 for 5m", "3h ago", "job 1 ready",
         ],
         ["deserted", "pending", "warning", "no worker"],
-        ["quiet", "pending", "warning", "wait: 3h", "1h"],  # what tells of the other one waits itself
+        ["quiet", "pending", "warning", "longest wait 3h", "1h"],  # what tells of the other one waits itself
     ]  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -124,7 +123,7 @@ def test_a_test_tells_an_alert_once_here_and_now(store: Store, jobrun: Run) -> N
     done = jobrun("alerts", "--test", "backlog")
 
     assert done.returncode == 3
-    assert done.stdout == "test: critical: backlog test: depth: 0 ready (limit 2 ready)\n"
+    assert done.stdout == "test: critical: backlog test: 0 ready (limit 2)\n"
     row, job = store.alerts.get("backlog"), store.ledger.get(1)
     assert row is not None
     assert (row.latch, row.last_event) == (Latch(), None)

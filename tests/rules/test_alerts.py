@@ -129,7 +129,7 @@ def test_what_is_told_is_in_the_environment_and_on_standard_input() -> None:
         "JOBRUN_ALERT_QUEUE": "",
         "JOBRUN_ALERT_ENTRY": "",
         "JOBRUN_ALERT_TASK": "",
-        "JOBRUN_ALERT_TEXT": "warning: backlog firing: depth: 1 of 4 (limit 100 ready)",
+        "JOBRUN_ALERT_TEXT": "warning: backlog firing: 1 of 4 (limit 100)",
     }
     assert f'"host": "{event["host"]}"' in (job.terms.stdin or "")
     assert set(VARIABLES) <= set(event)

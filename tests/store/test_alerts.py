@@ -208,8 +208,8 @@ def test_depth_is_what_is_ready_in_a_queue_or_in_all(store: Store) -> None:
     store.intake.add(jobs, now=NOW)
 
     assert measured(store, Quantity.DEPTH) == (3, "3 ready")
-    assert measured(store, Quantity.DEPTH, queue="mail") == (2, "2 ready")
-    assert measured(store, Quantity.DEPTH, queue="none") == (0, "0 ready")
+    assert measured(store, Quantity.DEPTH, queue="mail") == (2, "2 ready in mail")
+    assert measured(store, Quantity.DEPTH, queue="none") == (0, "0 ready in none")
 
 
 def test_the_wait_is_that_of_a_queue_which_is_not_paused(store: Store) -> None:
@@ -218,10 +218,10 @@ def test_the_wait_is_that_of_a_queue_which_is_not_paused(store: Store) -> None:
             [NewJob(kind=Kind.CALL, task="app:f", queue=queue)], now=NOW - timedelta(seconds=waits_s)
         )
 
-    assert measured(store, Quantity.WAIT) == (90, "1m 30s")
+    assert measured(store, Quantity.WAIT) == (90, "longest wait 1m 30s")
     store.pauses.begin(Pause(queue="mail", since=NOW, until=None, by="ann", reason=None))
-    assert measured(store, Quantity.WAIT) == (30, "30s")
-    assert measured(store, Quantity.WAIT, queue="mail") == (0, "nothing waits")
+    assert measured(store, Quantity.WAIT) == (30, "longest wait 30s")
+    assert measured(store, Quantity.WAIT, queue="mail") == (0, "nothing waits in mail")
 
 
 def test_the_failure_rate_is_of_the_runs_that_ended_lately(store: Store, run: Run) -> None:
@@ -230,10 +230,10 @@ def test_the_failure_rate_is_of_the_runs_that_ended_lately(store: Store, run: Ru
     run("app:g", ago_s=300)
 
     rate = Quantity.FAILURE_RATE
-    assert measured(store, rate, runs=4) == (0.25, "1 of 4 runs failed, 25%")
+    assert measured(store, rate, runs=4) == (0.25, "25% of 4 runs failed")
     assert measured(store, rate, runs=5) == (None, "4 runs, too few for a rate")
-    assert measured(store, rate, runs=5, over_s=4000) == (0.4, "2 of 5 runs failed, 40%")
-    assert measured(store, rate, runs=1, task="app:g") == (0.0, "0 of 1 run failed, 0%")
+    assert measured(store, rate, runs=5, over_s=4000) == (0.4, "40% of 5 runs failed")
+    assert measured(store, rate, runs=1, task="app:g") == (0.0, "0% of 1 run of app:g failed")
 
 
 def test_the_failure_rate_of_an_entry_is_that_of_its_ticks(store: Store, run: Run) -> None:
@@ -243,7 +243,7 @@ def test_the_failure_rate_of_an_entry_is_that_of_its_ticks(store: Store, run: Ru
 
     value, text = measured(store, Quantity.FAILURE_RATE, runs=3, entry="backup")
 
-    assert (round(value or 0, 3), text) == (0.667, "2 of 3 runs failed, 66.7%")
+    assert (round(value or 0, 3), text) == (0.667, "66.7% of 3 runs of backup failed")
 
 
 def test_of_a_busy_file_as_much_is_looked_at_of_failures_as_of_successes(
@@ -255,7 +255,7 @@ def test_of_a_busy_file_as_much_is_looked_at_of_failures_as_of_successes(
     run(ago_s=250, outcome=Outcome.ERROR)
     monkeypatch.setattr("jobrun.store.readings.LOOKED_AT", 3)
 
-    assert measured(store, Quantity.FAILURE_RATE, runs=1) == (0.25, "1 of 4 runs failed, 25%")
+    assert measured(store, Quantity.FAILURE_RATE, runs=1) == (0.25, "25% of 4 runs failed")
 
 
 def join(store: Store, name: str, *queues: str, stopping: bool = False) -> Path:
