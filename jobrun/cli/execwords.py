@@ -31,16 +31,18 @@ No workers are needed. Standard input is empty.
 EXAMPLES = """\
 Examples:
   jobrun exec --key backup --timeout 1h -- rsync -a src/ dst/
-  jobrun exec --retries 3 --backoff 1m --shell 'curl -fsS https://example.org/x > x'
+  jobrun exec --retries 3 --backoff 1m --shell 'curl -fsS $URL > page.html'
   jobrun exec -v -- make test
 
 A line of a crontab:
-  */5 * * * *  jobrun exec --key mail --if-busy skip -- /usr/local/bin/fetch-mail
+  */5 * * * *  jobrun exec --key mail --if-busy skip -- fetch-mail
 
 Exit codes besides the command's own:
-  75   another job has the key      125  jobrun itself failed; nothing was run
-  124  its time was over            126, 127  it cannot be run, is not there
-  128+n  ended by signal n
+  75        another job has the key
+  124       its time was over
+  125       jobrun itself failed; nothing was run
+  126, 127  the command cannot be run, is not there
+  128+n     ended by signal n
 """
 
 

@@ -40,9 +40,27 @@ os.write(int(os.environ.get("OUT", "1")), json.dumps(told).encode())
 _CAPTURED = {"PATH": "/usr/bin:/bin", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"}
 
 _text = st.text(
-    st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=20
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
 ) | st.sampled_from(
-    ["'", '"', "\\", "$x", "`id`", "\n", "a\nb\n", "-n", "=", "a=b", "!", "~", "*", "\\n\\0", "%s", "Á\n", "\x88Â\n"]
+    [
+        "'",
+        '"',
+        "\\",
+        "$x",
+        "`id`",
+        "\n",
+        "a\nb\n",
+        "-n",
+        "=",
+        "a=b",
+        "!",
+        "~",
+        "*",
+        "\\n\\0",
+        "%s",
+        "Á\n",
+        "\x88Â\n",
+    ]
 )
 _bytes = (
     st.binary(min_size=1, max_size=12)

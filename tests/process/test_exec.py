@@ -16,7 +16,7 @@ import pytest
 
 from jobrun.cli import caretaking
 from jobrun.errors import NoRoom
-from jobrun.model import Added, Job, JobFilter, Kind, NewJob, Outcome, State, Surroundings, reserved_queue
+from jobrun.model import Job, JobFilter, Kind, NewJob, Outcome, State, Surroundings, reserved_queue
 from jobrun.solo import runner
 from tests.process.site import DEADLINE_S, Site, eventually, is_alive, kill
 
@@ -58,9 +58,9 @@ class Runs:
         [job] = self.site.store.ledger.select(JobFilter(), limit=1)
         return job
 
-    def waiting(self) -> Job | None:
-        """Return the newest job that is due later."""
-        return next(iter(self.site.store.ledger.select(_SCHEDULED, limit=1)), None)
+    def waiting(self) -> list[Job]:
+        """Return the jobs that are due later."""
+        return list(self.site.store.ledger.select(_SCHEDULED, limit=9))
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_of_much_output_head_and_tail_are_shown(run: Runs) -> None:
 
 def test_a_taken_key_is_busy_and_the_run_is_on_record_as_skipped(run: Runs) -> None:
     first = run.start("--key", "k", "--shell", f"{NOTE}; exec sleep 60")
-    holder = eventually(lambda: next(iter(run.site.store.endings.running()), None))
+    [holder] = eventually(run.site.store.endings.running)
 
     busy, skipped = run("--key", "k", "--", "true"), run("--key", "k", "--if-busy", "skip", "--", "true")
 
@@ -254,7 +254,7 @@ def test_jobrun_cancel_ends_it(run: Runs) -> None:
 
 def test_it_can_be_cancelled_while_it_waits_for_its_next_attempt(run: Runs) -> None:
     process = run.start("--retries", "1", "--backoff", "10m", "--key", "k", "--shell", f"{NOTE}; exit 3")
-    job = eventually(run.waiting)
+    [job] = eventually(run.waiting)
 
     queue = reserved_queue("default", process.pid)
     assert job.queue == queue
@@ -332,7 +332,7 @@ def test_one_that_was_killed_is_recovered_by_any_other(run: Runs, killed: Callab
 
 def test_one_that_was_killed_between_two_attempts_gives_its_key_back(run: Runs) -> None:
     process = run.start("--key", "k", "--retries", "1", "--backoff", "10m", "--shell", f"{NOTE}; exit 3")
-    job = eventually(run.waiting)
+    [job] = eventually(run.waiting)
     kill(process.pid)
     process.wait(DEADLINE_S)
 
@@ -440,21 +440,15 @@ def test_old_jobs_are_forgotten_where_only_exec_runs(run: Runs) -> None:
     assert run.site.store.ledger.get(skipped) is None
 
 
-def test_the_claim_is_one_commit_with_the_request(site: Site) -> None:
-    """Nobody else ever sees a job of ours that waits to be begun."""
-    queue, now = reserved_queue("default", os.getpid()), datetime.now(UTC)
-    [added] = site.store.intake.add([NewJob(kind=Kind.SHELL, task="true", queue=queue)], now=now)
-    assert isinstance(added, Added)
-
-    site.burst(n=1)
-    waits = site.job(added.id).state
-    assert site.store.queue.keep_for(added.id, queue, expires_at=now)
-    site.store.queue.expire(now=now)
-
-    assert (waits, site.job(added.id).state) == (State.READY, State.EXPIRED)
-
-
 def test_its_outcome_is_that_of_the_command(run: Runs) -> None:
     run("--timeout", "0.1s", "--", "sleep", "60")
 
     assert run.site.last(run.last().id).ending.outcome is Outcome.TIMEOUT
+
+
+def test_its_help_page_fits_a_terminal_and_has_examples(run: Runs) -> None:
+    shown = run("--help", COLUMNS="80").stdout
+
+    assert shown.startswith("Usage: jobrun exec [OPTIONS] -- COMMAND")
+    assert "  jobrun exec --key" in shown.split("Examples:")[1]
+    assert max(map(len, shown.splitlines())) <= 80

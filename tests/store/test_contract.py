@@ -283,6 +283,39 @@ def test_a_running_job_is_not_claimed_again(store: Store) -> None:
     assert claim(store, "w2") == []
 
 
+def test_a_job_that_waits_can_be_kept_for_one_group_until_an_instant(store: Store) -> None:
+    [kept, running] = add(store, call(queue="mail"), call(queue="now", deadline_s=1.5))
+    claim(store, queues=("now",))
+    reserved = reserved_queue("mail", 4711)
+
+    assert store.queue.keep_for(kept, reserved, expires_at=SECOND)
+    assert not store.queue.keep_for(running, reserved, expires_at=SECOND)
+
+    assert (got(store, kept).queue, got(store, running).queue) == (reserved, "now")
+    assert store.queue.expire(now=FIRST) == []
+    assert store.queue.expire(now=SECOND) == [kept]
+
+
+def test_a_job_is_kept_for_nobody_beyond_its_deadline(store: Store) -> None:
+    [job_id] = add(store, call(deadline_s=1.0))
+
+    store.queue.keep_for(job_id, reserved_queue("default", 4711), expires_at=THIRD)
+
+    assert got(store, job_id).expires_at == SECOND
+
+
+def test_a_job_that_will_not_run_is_written_down_with_its_key_beside_the_one_that_has_it(
+    store: Store,
+) -> None:
+    [holder] = add(store, call(key="k"))
+
+    skipped = got(store, store.intake.skip(call(key="k", name="n"), "busy", now=SECOND))
+
+    assert (skipped.state, skipped.reason, skipped.key, skipped.name) == (State.SKIPPED, "busy", "k", "n")
+    assert (skipped.created_at, skipped.finished_at, skipped.attempt) == (SECOND, SECOND, 0)
+    assert got(store, holder).state is State.READY
+
+
 def test_a_job_that_is_reserved_is_claimed_by_its_group_alone_and_is_in_its_queue_then(store: Store) -> None:
     reserved = reserved_queue("mail.out", 4711)
     add(store, call(queue=reserved))
