@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+# Of the durations of attempts, as tallies have them; what takes longer than the last has no step.
+STEPS_MS = (100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:

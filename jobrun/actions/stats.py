@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from jobrun.measures import STEPS_MS
 from jobrun.model import Outcome, State
 from jobrun.ranks import percentile
 from jobrun.store import Store
 from jobrun.store.history import Run
-from jobrun.store.schema import STEPS_MS
 from jobrun.units import from_ms, to_ms
 from jobrun.unusual import Change, What, failing_more, shifted
 

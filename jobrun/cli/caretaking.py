@@ -89,10 +89,10 @@ def _age_s(path: Path) -> float:
 def _housekeeping(store: Store) -> Iterator[Housekeeping]:
     """Be a housekeeper who tells nobody: a line of a crontab is to be silent."""
     from jobrun.dispatcher.housekeeping import Housekeeping  # noqa: PLC0415 -- hardly ever needed
-    from jobrun.dispatcher.settings import KEEP_S, World  # noqa: PLC0415
+    from jobrun.dispatcher.settings import World  # noqa: PLC0415
     from jobrun.log import Log  # noqa: PLC0415
 
     with open(os.devnull, "wb") as nowhere, contextlib.ExitStack() as stack:
-        keeper = Housekeeping(store, Log("exec", nowhere.fileno()), World(), keep_s=KEEP_S)
+        keeper = Housekeeping(store, Log("exec", nowhere.fileno()), World(), keep_s=None)
         stack.callback(keeper.close)
         yield keeper

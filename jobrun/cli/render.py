@@ -139,20 +139,12 @@ def finding(grade: str, name: str, said: str, todo: str | None) -> None:
     """Print what was found about a subject, and set in below it what to do; a terminal gets lines as wide as it is."""
     head = [(grade.ljust(7), GRADE_STYLES[grade]), (name.ljust(11), "bold")]
     indent = " " * sum(len(text) + len(GAP) for text, _ in head)
-    first, *more = _broken(safe_line(said), len(indent))
+    first, *more = _broken(safe_line(said), indent=len(indent))
     _row([*head, (first, "")])
     for each in more:
         line(f"{indent}{each}")
-    for each in _broken(safe_line(todo), len(indent) + 2) if todo else ():
+    for each in _broken(safe_line(todo), indent=len(indent) + 2) if todo else ():
         line(f"{indent}  {each}")
-
-
-def _broken(text: str, indent: int) -> list[str]:
-    """Return a text in the lines that fit behind an indent; where there is no edge, in one."""
-    if not sys.stdout.isatty():
-        return [text]
-    width = max(shutil.get_terminal_size().columns, NARROW) - indent
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def remark(*lines: str) -> None:

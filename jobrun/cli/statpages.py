@@ -13,8 +13,8 @@ from jobrun.cli.cells import cells
 from jobrun.cli.curves import bar, curve
 from jobrun.cli.human import distance, local
 from jobrun.cli.render import GAP, Column
+from jobrun.measures import STEPS_MS
 from jobrun.model import State
-from jobrun.store.schema import STEPS_MS
 from jobrun.units import format_duration, format_size, plural, rfc3339
 from jobrun.unusual import Change, What
 

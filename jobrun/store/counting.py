@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-STEPS_MS = (
-    100,
-    250,
-    500,
-    1000,
-    2500,
-    5000,
-    10_000,
-    30_000,
-    60_000,
-    120_000,
-    300_000,
-    600_000,
-)  # of durations
+from jobrun.measures import STEPS_MS
 
 
 def _up_to(duration: str) -> str:

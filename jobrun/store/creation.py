@@ -15,7 +15,8 @@ from jobrun.store import medium
 from jobrun.store.database import FAULTS, translated
 from jobrun.store.faults import of_system
 from jobrun.store.opening import DRAFT, check_folders, connect
-from jobrun.store.schema import APPLICATION_ID, SCHEMA, VERSION
+from jobrun.store.schema import SCHEMA
+from jobrun.store.version import APPLICATION_ID, VERSION
 
 
 def create(path: Path) -> bool:

@@ -17,7 +17,8 @@ from jobrun.errors import Busy
 from jobrun.locks.roles import Role
 from jobrun.paths import side_dir
 from jobrun.store import copying
-from jobrun.store.schema import CRON, REFUSAL, VERSION, WATCH
+from jobrun.store.schema import CRON, REFUSAL, WATCH
+from jobrun.store.version import VERSION
 
 _POLL_S = 0.05
 

@@ -15,7 +15,7 @@ from jobrun.errors import JobFileUnusable, JobrunError, NoRoom, Refused
 from jobrun.locks.gate import Gate
 from jobrun.places import side_folder
 from jobrun.store.database import FAULTS, Database, PathLike, translated
-from jobrun.store.schema import APPLICATION_ID, VERSION
+from jobrun.store.version import APPLICATION_ID, VERSION
 from jobrun.ways import weak_step
 
 DRAFT = ".new-"  # and 8 hex digits, after the name of the job file

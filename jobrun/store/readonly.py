@@ -10,7 +10,7 @@ from jobrun.places import side_folder
 from jobrun.store.database import FAULTS, Database, Fault, PathLike
 from jobrun.store.faults import fault, lack_of_descriptors
 from jobrun.store.opening import connect, prepare
-from jobrun.store.schema import VERSION
+from jobrun.store.version import VERSION
 
 # Each with the journal mode that SQLite then answers.
 _WITHOUT_SHM = "ro&readonly_shm=1", "wal"  # SQLite then keeps the index of the WAL in memory

@@ -9,9 +9,6 @@ from __future__ import annotations
 from jobrun.store.counting import TALLIES
 from jobrun.store.lastruns import LAST_RUNS
 
-APPLICATION_ID = 0x6A6F6272  # "jobr"
-VERSION = 4
-
 JOBS = """
 -- One job: a request to run a task, and where it stands.
 CREATE TABLE jobs (

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from jobrun import measures
-from jobrun.measures import AttemptTally, JobTally, TickTally
-from jobrun.store.counting import STEPS_MS
+from jobrun.measures import STEPS_MS, AttemptTally, JobTally, TickTally
 from jobrun.store.database import Database
 
 

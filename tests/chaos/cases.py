@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobrun.store import open_store
-from jobrun.store.schema import VERSION
+from jobrun.store.version import VERSION
 from tests.chaos.healing import heal
 from tests.chaos.judge import integrity
 from tests.chaos.ledger import write

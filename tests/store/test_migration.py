@@ -21,7 +21,8 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, JobFilter, Kind, NewJob, OnCrash, Outcome, State
 from jobrun.paths import side_dir
 from jobrun.store import open_store, opening
-from jobrun.store.schema import VERSION, WATCH
+from jobrun.store.schema import WATCH
+from jobrun.store.version import VERSION
 from jobrun.units import from_ms
 from tests.claims import claim
 

@@ -19,7 +19,7 @@ from jobrun.errors import JobFileUnusable, JobrunError, Refused
 from jobrun.model import JobFilter, Kind, NewJob
 from jobrun.paths import side_dir
 from jobrun.store import open_store
-from jobrun.store.schema import APPLICATION_ID, VERSION
+from jobrun.store.version import APPLICATION_ID, VERSION
 from jobrun.units import from_ms
 
 NOW = from_ms(1_800_000_000_000)
