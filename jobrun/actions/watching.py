@@ -132,6 +132,10 @@ class Gauge(Generic[Value]):
             self._due_at = look.clock_s + rest_s(self._cost_s, self._share)
         return self._last[0]
 
+    def is_of_now(self, look: Look) -> bool:
+        """Say whether nothing was committed since it was read."""
+        return self._seen == look.changes
+
     def _is_due(self, look: Look) -> bool:
         if not self._last or (look.at_once and self._cost_s < DEAR_S):
             return True
@@ -168,6 +172,8 @@ class Watcher:
         running = self._running.value(look)
         by_worker = {view.job.worker: view.job for view in running}
         measures = self._measures.value(look)
+        if self._measures.is_of_now(look):
+            measures = replace(measures, at=now)
         return Picture(
             at=now,
             running=running,
