@@ -246,7 +246,16 @@ VERBS: tuple[Verb | Family, ...] = (
         ),
     ),
     Verb("resume", Heading.ACT, "pausing.resume", ("resume mail",)),
-    Verb("top", Heading.WATCH, "console.top", ("top",)),
+    Verb(
+        "top",
+        Heading.WATCH,
+        "console.top",
+        (
+            "top                          watch, open logs, cancel, retry, pause",
+            "top --interval 5s            less often",
+            "top --once | less            one look",
+        ),
+    ),
     Verb("workers", Heading.WATCH, "looking.workers", ("workers", "workers --json")),
     Verb(
         "health",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -451,6 +452,11 @@ def test_a_picture_for_programs_is_one_object(
     assert [job["id"] for job in found["troubled"]] == [1]
     assert [(each["queue"], each["running"]) for each in found["queues"]] == [("mail", 0), ("web", 1)]
     assert (found["failed"], found["workers"], found["coming"]) == (1, [], [])
+    text = (Path(__file__).resolve().parents[2] / "man" / "jobrun.1").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", text.partition(".Ss The screen")[2].partition(".Ss ")[0]))
+    own = {"elapsed_s", "usual_s", "usual_p95_s", "usual_runs"}
+    assert {*found, *found["queues"][0], *own} <= words
+    assert own <= found["running"][0].keys()
 
 
 @pytest.mark.usefixtures("store")
