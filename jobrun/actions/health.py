@@ -32,20 +32,15 @@ def of_section(body: Mapping[str, Any]) -> Thresholds:
 
 def vitals(store: Store, *, since_s: float, now: datetime) -> Vitals:
     """Take what health is judged by; ticks count as missed that were decided in the last `since_s`."""
-    workers = [view.row.queues for view in looking.workers(store) if view.is_alive]
+    workers = [view.row.queues for view in looking.workers(store) if view.is_alive and view.serves_queues]
     return Vitals(
         measures=store.measuring.measures(since=now - timedelta(seconds=since_s), now=now),
-        workers=[queues for queues in workers if not _is_for_one_run(queues)],
+        workers=workers,
         tables=[
             TableVitals(path=each.path, is_served=each.scheduler is not None) for each in _to_serve(store)
         ],
         lost=_lost(store),
     )
-
-
-def _is_for_one_run(queues: tuple[str, ...]) -> bool:
-    """Say whether a worker serves nobody but the person before whose eyes it runs a job."""
-    return bool(queues) and all(queue.startswith(".") for queue in queues)
 
 
 def _to_serve(store: Store) -> list[TableView]:

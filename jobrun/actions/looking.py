@@ -48,6 +48,11 @@ class WorkerView:
     beat_at: datetime | None  # None when its lock file is gone
     job: Job | None
 
+    @property
+    def serves_queues(self) -> bool:
+        """Say whether it takes jobs as they come, and not just the one that a person runs before their eyes."""
+        return not self.row.queues or any(not queue.startswith(".") for queue in self.row.queues)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:

@@ -29,7 +29,7 @@ class Snapshot:
 
 def snapshot(store: Store, *, now: datetime) -> Snapshot:
     """Take all numbers; reads are short, and each is of one state of the file."""
-    workers = looking.workers(store)
+    workers = [worker for worker in looking.workers(store) if worker.serves_queues]
     alive = sum(worker.is_alive for worker in workers)
     known = tables(store)
     return Snapshot(

@@ -15,7 +15,7 @@ import pytest
 
 from jobrun import locks
 from jobrun.measures import Pause
-from jobrun.model import Job
+from jobrun.model import Job, reserved_queue
 from jobrun.store import Store
 from tests.cli.test_status import join
 
@@ -86,6 +86,17 @@ def test_a_job_of_a_dead_worker_is_missed_when_all_are_dead(store: Store, start:
 
     assert (alive.returncode, dead.returncode) == (0, 2)
     assert parts(dead)[0].startswith("CRITICAL - 1 job left behind by dead workers, ")
+
+
+def test_who_runs_one_job_before_their_eyes_is_no_worker_for_others(
+    store: Store, add: Make, jobrun: Run
+) -> None:
+    add(queue="mail", now=LONG_AGO)
+    with locks.taken(join(store, "w1", queues=(reserved_queue("mail", 7),))):
+        done, numbers = jobrun("health"), jobrun("metrics").stdout
+
+    assert (done.returncode, parts(done)[1]["workers"]) == (2, "0;;;0")
+    assert 'jobrun_workers{state="alive"} 0.0\n' in numbers
 
 
 def test_json_has_the_verdict_and_every_number_with_its_thresholds(
