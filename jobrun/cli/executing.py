@@ -5,6 +5,7 @@ What chronic(1), flock(1) and timeout(1) do together, with a record of it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -64,7 +65,11 @@ def _run(words: Sequence[str], db: Path | None) -> int:
         if not isinstance(ran, Ran):
             return ran
         code = _tell(ran, is_shown=request.show)
-        look_after(store)
+        try:
+            look_after(store)
+        except Exception as error:  # noqa: BLE001 -- the command has run, and its code is what counts
+            told = f"{type(error).__name__}: {error}"
+            remark(safe_line(f"job {ran.job.id} is over, but the job file was not looked after: {told}"))
     return code
 
 
@@ -89,9 +94,10 @@ def _busy(store: Store, request: Request, holder: int) -> int:
 def _tell(ran: Ran, *, is_shown: bool) -> int:
     """Show what failed, and return the exit code."""
     if not is_over(ran):
-        if not is_shown:
-            write(kept(ran.ending.output))
-        _end_line(ran.ending.output)
+        with contextlib.suppress(OSError):  # the door tells of it
+            if not is_shown:
+                write(kept(ran.ending.output))
+            _end_line(ran.ending.output)
         remark(safe_line(_in_one_line(ran)))
     if ran.fault is not None:
         remark(

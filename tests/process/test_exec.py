@@ -440,6 +440,45 @@ def test_old_jobs_are_forgotten_where_only_exec_runs(run: Runs) -> None:
     assert run.site.store.ledger.get(skipped) is None
 
 
+def test_a_fault_of_ours_afterwards_does_not_cost_the_code_of_the_command(site: Site) -> None:
+    code = """
+import sys
+from jobrun.cli import door, executing
+def fail(store): raise RuntimeError("oh")
+executing.look_after = fail
+sys.exit(door.run(["exec", "--shell", "exit 7"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**site.environment(), "JOBRUN_DB": str(site.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+
+    assert done.returncode == 7
+    assert done.stderr.endswith("is over, but the job file was not looked after: RuntimeError: oh\n")
+
+
+def test_output_that_nobody_takes_is_told_and_the_job_is_settled_all_the_same(run: Runs) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobrun", "exec", "--shell", "echo out; exit 3"],
+            env={**run.site.environment(), "JOBRUN_DB": str(run.site.path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=DEADLINE_S,
+        )
+
+    assert run.last().state is State.FAILED
+    assert f"jobrun: job {run.last().id} failed: exit 3\n" in done.stderr
+    assert "NOT run" not in done.stderr
+    assert done.returncode in {1, 3}
+
+
 def test_its_outcome_is_that_of_the_command(run: Runs) -> None:
     run("--timeout", "0.1s", "--", "sleep", "60")
 
