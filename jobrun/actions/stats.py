@@ -122,7 +122,7 @@ def _add(pasts: dict[str, _Past], runs: Iterable[Run]) -> None:
         past = pasts.get(run.work)
         if past is None:
             past = pasts[run.work] = _Past()
-        if run.is_first:
+        if run.number is None or run.number == 1:
             past.jobs[run.state] += 1
         else:
             past.retries += 1

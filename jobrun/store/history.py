@@ -1,12 +1,13 @@
 """What ran in a span of time: jobs that have ended, with all their attempts, read in portions.
 
-Each portion is a read of its own, so that millions of rows never pin the WAL. Of an attempt those columns
-alone are read that are needed: what it printed lies on pages behind them.
+Each portion is a read of its own, so that millions of rows never pin the WAL. Attempts are read as they lie in
+the file. To look for each one by its job would cost more the more they have printed: wherever SQLite compares
+the key of a row without a rowid, it reads the whole row first, with all its output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,12 +16,13 @@ from jobrun.store.counting import work_of
 from jobrun.store.database import Database
 from jobrun.units import to_ms
 
-PORTION = 5000  # jobs
+PORTION = 5000  # rows
 _FINAL = tuple(state for state in State if state.is_final)
+_WITHOUT_ATTEMPT = (State.CANCELLED, State.EXPIRED, State.SKIPPED)  # as jobs may end that never began
 
 
 class Run(NamedTuple):
-    """An attempt of a job that has ended; all but the first three are None for a job that had none.
+    """An attempt of a job that has ended; `number`, and all that follows, is None for a job that never began.
 
     Times are milliseconds, for there are many. `wait_ms`, from being due to its begin, is known of jobs with
     one attempt: another one overwrites when it was due.
@@ -28,16 +30,24 @@ class Run(NamedTuple):
 
     work: str
     state: str
-    is_first: int  # of the job
-    outcome: str | None
-    ended_ms: int | None
-    took_ms: int | None
-    wait_ms: int | None
-    cpu_ms: int | None
-    peak_rss: int | None
-    output_size: int | None
-    cause: str | None  # of those that failed
     job_id: int
+    number: int | None
+    outcome: str | None = None
+    ended_ms: int | None = None
+    took_ms: int | None = None
+    wait_ms: int | None = None
+    cpu_ms: int | None = None
+    peak_rss: int | None = None
+    output_size: int | None = None
+    cause: str | None = None  # of those that failed
+
+
+class Extent(NamedTuple):
+    """How many jobs have ended in a span of time, and between which ids they lie."""
+
+    jobs: int
+    first_id: int
+    last_id: int
 
 
 class History:
@@ -46,65 +56,77 @@ class History:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def count(self, *, since: datetime) -> int:
-        """Return how many jobs have ended since an instant."""
-        sql = "SELECT count(*) FROM jobs WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= :since"
-        return sum(self._db.rows(sql, {"state": state, "since": to_ms(since)})[0][0] for state in _FINAL)
+    def extent(self, *, since: datetime) -> Extent:
+        """Return what the index of what has ended tells of the span that began at an instant."""
+        found = [self._db.rows(_EXTENT, {"state": state, "since": to_ms(since)})[0] for state in _FINAL]
+        there = [each for each in found if each["n"]]
+        if not there:
+            return Extent(0, 0, -1)
+        first_id, last_id = min(each["first"] for each in there), max(each["last"] for each in there)
+        return Extent(sum(each["n"] for each in there), first_id, last_id)
 
     def runs(self, *, since: datetime, which: str | None) -> Iterator[tuple[int, Sequence[Run]]]:
         """Yield portions of runs, and how many jobs were looked at for each.
 
-        `which` is a work, as an entry, or a glob over tasks. Of each state the oldest come first.
+        `which` is a work, as an entry, or a glob over tasks.
         """
-        for state in _FINAL:
-            begin = (to_ms(since), 0)
-            while ends := self._next_ends(state, *begin):
-                end = (ends[-1][0], ends[-1][1])
-                yield len(ends), self._portion(state, begin, end, which)
-                begin = end
-
-    def _next_ends(self, state: State, at: int, after: int) -> Sequence[Sequence[int]]:
-        """Return times and ids of the jobs of the next portion, from the index alone."""
-        sql = f"SELECT finished_at, id FROM jobs WHERE {_AFTER} ORDER BY finished_at, id LIMIT :limit"  # noqa: S608 -- fixed text
-        return self._db.rows(sql, {"state": state, "at": at, "after": after, "limit": PORTION})
-
-    def _portion(
-        self, state: State, begin: tuple[int, int], end: tuple[int, int], which: str | None
-    ) -> list[Run]:
+        values = {"since": to_ms(since), "which": which, "limit": PORTION}
         matching = "" if which is None else f"AND ({work_of('jobs')} = :which OR jobs.task GLOB :which)"
-        rows = self._db.rows(
-            f"{_RUNS} {matching}",
-            {
-                "state": state,
-                "at": begin[0],
-                "after": begin[1],
-                "until": end[0],
-                "last": end[1],
-                "which": which,
-            },
-        )
-        return [Run._make(row) for row in rows]
+        _, first_id, last_id = self.extent(since=since)
+        key = (first_id, 0)
+        while key[0] <= last_id:
+            rows = self._db.rows(_ATTEMPTS % matching, {**values, "job_id": key[0], "number": key[1]})
+            if not rows:
+                break
+            key = (rows[-1]["job_id"], rows[-1]["number"])
+            runs = [Run._make(row) for row in rows if row[0] is not None]
+            yield sum(run.number == 1 for run in runs), runs
+        for state in _WITHOUT_ATTEMPT:
+            yield from self._never_begun(state, matching, values)
+
+    def _never_begun(
+        self, state: State, matching: str, values: Mapping[str, object]
+    ) -> Iterator[tuple[int, Sequence[Run]]]:
+        begin: tuple[object, object] = (values["since"], 0)
+        while rows := self._db.rows(
+            _NEVER_BEGUN % matching, {**values, "state": state, "at": begin[0], "after": begin[1]}
+        ):
+            begin = (rows[-1]["finished_at"], rows[-1]["id"])
+            runs = [Run(work, state, job_id, None) for work, job_id, _ in rows if work is not None]
+            yield len(runs), runs
 
 
-_AFTER = """
-    jobs.state = :state AND jobs.finished_at IS NOT NULL
-    AND jobs.finished_at >= :at AND (jobs.finished_at > :at OR jobs.id > :after)
+_EXTENT = """
+    SELECT count(*) AS n, min(id) AS first, max(id) AS last
+      FROM jobs
+     WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= :since
 """
-_RUNS = f"""
-    SELECT {work_of("jobs")},
+_ATTEMPTS = f"""
+    SELECT CASE WHEN jobs.finished_at >= :since %s THEN {work_of("jobs")} END,
            jobs.state,
-           coalesce(attempts.number, 1) = 1,
+           job_id,
+           number,
            outcome,
-           attempts.finished_at,
-           max(attempts.finished_at - attempts.started_at, 0),
-           CASE WHEN jobs.attempt = 1 THEN max(attempts.started_at - jobs.run_at, 0) END,
+           ended_at,
+           max(ended_at - began_at, 0),
+           CASE WHEN jobs.attempt = 1 THEN max(began_at - jobs.run_at, 0) END,
            cpu_ms,
            peak_rss,
            output_size,
-           CASE WHEN outcome IN ('error', 'timeout', 'crashed') THEN coalesce(cause, outcome) END,
-           jobs.id
+           CASE WHEN outcome IN ('error', 'timeout', 'crashed') THEN coalesce(cause, outcome) END
+      FROM (SELECT job_id, number, outcome, started_at AS began_at, finished_at AS ended_at, cpu_ms, peak_rss,
+                   output_size, cause
+              FROM attempts
+             WHERE (job_id, number) > (:job_id, :number)
+             ORDER BY job_id, number
+             LIMIT :limit)
+     CROSS JOIN jobs ON jobs.id = job_id
+"""  # noqa: S608 -- fixed text
+_NEVER_BEGUN = f"""
+    SELECT CASE WHEN jobs.attempt = 0 %s THEN {work_of("jobs")} END, jobs.id, jobs.finished_at
       FROM jobs INDEXED BY jobs_finished
-      LEFT JOIN attempts ON attempts.job_id = jobs.id
-     WHERE {_AFTER}
-       AND jobs.finished_at <= :until AND (jobs.finished_at < :until OR jobs.id <= :last)
+     WHERE jobs.state = :state AND jobs.finished_at IS NOT NULL
+       AND jobs.finished_at >= :at AND (jobs.finished_at > :at OR jobs.id > :after)
+     ORDER BY jobs.finished_at, jobs.id
+     LIMIT :limit
 """  # noqa: S608 -- fixed text

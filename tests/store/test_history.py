@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 
 from jobrun.lifecycle import settle
-from jobrun.model import Ending, Kind, NewJob, Outcome
+from jobrun.model import Ending, Kind, NewJob, Outcome, Output
 from jobrun.store import Store
 from jobrun.store import history as history_module
-from jobrun.store.history import Run
+from jobrun.store.history import Extent, Run
 from tests.claims import claim
 
 NOW = datetime(2027, 1, 5, 12, tzinfo=UTC)
@@ -51,7 +50,7 @@ def test_a_run_tells_its_time_its_wait_and_what_it_used(store: Store) -> None:
 
     [run] = runs(store)
 
-    assert (run.work, run.state, run.is_first, run.outcome, run.job_id) == (
+    assert (run.work, run.state, run.number, run.outcome, run.job_id) == (
         "app:f",
         "succeeded",
         1,
@@ -73,9 +72,9 @@ def test_every_attempt_of_a_job_is_a_run_and_the_wait_of_a_retried_one_is_not_kn
 
     first, second = sorted(runs(store), key=lambda run: run.ended_ms or 0)
 
-    assert [(run.is_first, run.outcome, run.cause, run.wait_ms) for run in (first, second)] == [
+    assert [(run.number, run.outcome, run.cause, run.wait_ms) for run in (first, second)] == [
         (1, "error", "exit 3", None),
-        (0, "ok", None, None),
+        (2, "ok", None, None),
     ]
 
 
@@ -85,7 +84,7 @@ def test_a_job_that_never_began_has_no_run_and_is_counted(store: Store) -> None:
 
     [run] = runs(store)
 
-    assert (run.state, run.is_first, run.outcome) == ("cancelled", 1, None)
+    assert (run.state, run.number, run.outcome) == ("cancelled", None, None)
 
 
 def test_only_what_ended_since_then_is_told(store: Store) -> None:
@@ -93,7 +92,7 @@ def test_only_what_ended_since_then_is_told(store: Store) -> None:
     late = ran(store, OK)
 
     assert [run.job_id for run in runs(store)] == [late]
-    assert store.history.count(since=NOW) == 1
+    assert store.history.extent(since=NOW) == Extent(1, late, late)
 
 
 @pytest.mark.parametrize("portion", [1, 2, 3, 100])
@@ -102,12 +101,17 @@ def test_each_job_is_told_once_however_it_is_cut(
 ) -> None:
     monkeypatch.setattr(history_module, "PORTION", portion)
     told = [ran(store, *[BAD] * (i % 2), OK if i % 3 else BAD) for i in range(7)]
+    waiting = store.intake.add([NewJob(kind=Kind.CALL, task="app:f")] * 5, now=NOW)
+    for added in waiting[:4]:
+        store.orders.cancel(added.id, now=NOW)
+        told.append(added.id)
 
     found = list(store.history.runs(since=NOW, which=None))
 
-    assert sum(looked_at for looked_at, _ in found) == store.history.count(since=NOW) == 7
-    firsts = Counter(run.job_id for _, each in found for run in each if run.is_first)
-    assert firsts == Counter(told)
+    assert sum(looked_at for looked_at, _ in found) == store.history.extent(since=NOW).jobs == 11
+    runs_of = [(run.job_id, run.number or 1) for _, each in found for run in each]
+    assert len(set(runs_of)) == len(runs_of) == 14
+    assert {job_id for job_id, number in runs_of if number == 1} == set(told)
 
 
 @pytest.mark.parametrize(
@@ -141,17 +145,41 @@ def test_a_work_is_the_one_that_is_tallied(store: Store, path: Path) -> None:
     assert {run.work for run in runs(store)} == tallied
 
 
-def test_the_indexes_find_all_and_nothing_is_sorted(store: Store, path: Path) -> None:
+def test_attempts_are_read_as_they_lie_and_nothing_is_sorted(store: Store, path: Path) -> None:
     del store
-    values = {"state": "failed", "at": 1, "after": 0, "until": 2, "last": 3, "limit": 9}
-    ends = f"SELECT finished_at, id FROM jobs WHERE {history_module._AFTER} ORDER BY finished_at, id LIMIT :limit"
+    values = {"state": "expired", "at": 1, "after": 0, "since": 1, "job_id": 1, "number": 1, "limit": 9}
     with closing(sqlite3.connect(path)) as connection:
         plans = [
             " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
-            for sql in (ends, history_module._RUNS)
+            for sql in (
+                history_module._EXTENT,
+                history_module._ATTEMPTS % "",
+                history_module._NEVER_BEGUN % "",
+            )
         ]
 
     assert "USING COVERING INDEX jobs_finished (state=? AND finished_at>?)" in plans[0]
-    assert "USING INDEX jobs_finished (state=? AND finished_at>? AND finished_at<?)" in plans[1]
-    assert "SEARCH attempts USING PRIMARY KEY (job_id=?)" in plans[1]
-    assert not any("TEMP B-TREE" in plan or "SCAN" in plan for plan in plans)
+    assert "SEARCH attempts USING PRIMARY KEY ((job_id,number)>(?,?))" in plans[1]
+    assert "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)" in plans[1]
+    assert "USING INDEX jobs_finished (state=? AND finished_at>?)" in plans[2]
+    assert not any("TEMP B-TREE" in plan for plan in plans)
+
+
+def test_what_was_printed_is_not_read(store: Store, path: Path) -> None:
+    """Count the pages that SQLite takes out of the file: those of output are many, those that are needed few."""
+    big = Ending(outcome=Outcome.OK, output=Output(head=b"x" * 65536, tail=b"y" * 196_608, size=1 << 20))
+    for _ in range(40):
+        ran(store, big)
+    store.checkpoint()
+
+    before = _bytes_read()
+    assert len(runs(store)) == 40
+    taken = _bytes_read() - before
+
+    assert path.stat().st_size > 10_000_000
+    assert taken < path.stat().st_size / 3
+
+
+def _bytes_read() -> int:
+    [line] = [each for each in Path("/proc/self/io").read_text().splitlines() if each.startswith("rchar:")]
+    return int(line.split()[1])
