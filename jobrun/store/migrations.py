@@ -17,7 +17,7 @@ from jobrun.errors import Busy
 from jobrun.locks.roles import Role
 from jobrun.paths import side_dir
 from jobrun.store import copying
-from jobrun.store.schema import CRON, REFUSAL, WATCH
+from jobrun.store.schema import ATTEMPTS, CRON, REFUSAL, WATCH
 from jobrun.store.version import VERSION
 
 _POLL_S = 0.05
@@ -94,6 +94,10 @@ def _to_version_3(database: Database) -> None:
 
 
 def _to_version_4(database: Database) -> None:
+    database.execute("ALTER TABLE attempts RENAME TO attempts_3")
+    database.execute(ATTEMPTS)
+    database.execute("INSERT INTO attempts SELECT * FROM attempts_3 ORDER BY finished_at, job_id, number")
+    database.execute("DROP TABLE attempts_3")
     for statement in _statements(WATCH):
         database.execute(statement)
 

@@ -67,7 +67,27 @@ CREATE INDEX jobs_finished       ON jobs (state, finished_at)       WHERE finish
 CREATE UNIQUE INDEX jobs_key     ON jobs (key)
     WHERE key IS NOT NULL AND state IN ('scheduled', 'ready', 'running');
 
--- One row per ended attempt; the live attempt of a running job is in jobs.
+-- One row per living incarnation of a worker; the name is that of its lock file.
+CREATE TABLE workers (
+    name        TEXT    PRIMARY KEY,
+    number      INTEGER NOT NULL,                      -- its place in the group
+    pid         INTEGER NOT NULL,
+    group_pid   INTEGER NOT NULL,                      -- the supervisor
+    queues      TEXT    NOT NULL,
+    started_at  INTEGER NOT NULL,
+    stopping_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Each distinct environment of a caller, once.
+CREATE TABLE environments (
+    hash      TEXT PRIMARY KEY,
+    variables TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+ATTEMPTS = """
+-- One row per ended attempt; the live attempt of a running job is in jobs. It has an index of its own for its
+-- key: in a table without rowid SQLite reads a whole row, all output with it, wherever it compares keys.
 CREATE TABLE attempts (
     job_id        INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     number        INTEGER NOT NULL CHECK (number > 0),
@@ -91,24 +111,7 @@ CREATE TABLE attempts (
     output_head   BLOB    NOT NULL,
     output_tail   BLOB    NOT NULL,
     PRIMARY KEY (job_id, number)
-) STRICT, WITHOUT ROWID;
-
--- One row per living incarnation of a worker; the name is that of its lock file.
-CREATE TABLE workers (
-    name        TEXT    PRIMARY KEY,
-    number      INTEGER NOT NULL,                      -- its place in the group
-    pid         INTEGER NOT NULL,
-    group_pid   INTEGER NOT NULL,                      -- the supervisor
-    queues      TEXT    NOT NULL,
-    started_at  INTEGER NOT NULL,
-    stopping_at INTEGER
-) STRICT, WITHOUT ROWID;
-
--- Each distinct environment of a caller, once.
-CREATE TABLE environments (
-    hash      TEXT PRIMARY KEY,
-    variables TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 """
 
 # What version 2 added, after its columns of jobs.
@@ -237,4 +240,4 @@ CREATE TABLE alerts (
 """
 WATCH += TALLIES + LAST_RUNS
 
-SCHEMA = JOBS + CRON + REFUSAL + WATCH
+SCHEMA = JOBS + ATTEMPTS + CRON + REFUSAL + WATCH

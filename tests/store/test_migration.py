@@ -302,3 +302,16 @@ def test_a_copy_that_cannot_be_kept_leaves_the_older_file_as_it_is(old: Path) ->
         open_store(old)
 
     assert facts(old) == before
+
+
+def test_attempts_of_an_older_file_are_all_there_and_found_without_reading_output(old: Path) -> None:
+    open_store(old).close()
+
+    connection = sqlite3.connect(old)
+    kept = connection.execute("SELECT job_id, number FROM attempts ORDER BY job_id, number").fetchall()
+    [(*_, plan)] = connection.execute(
+        "EXPLAIN QUERY PLAN SELECT outcome FROM attempts WHERE job_id = 1 AND number = 1"
+    )
+    connection.close()
+    assert kept
+    assert plan == "SEARCH attempts USING INDEX sqlite_autoindex_attempts_1 (job_id=? AND number=?)"
