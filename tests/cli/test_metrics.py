@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from jobrun import locks
 from jobrun.actions import writing
 from jobrun.actions.metrics import Snapshot
 from jobrun.cli import prometheus
-from jobrun.cli.series import MOST, OTHER
+from jobrun.cli.series import MOST, OTHER, histograms
 from jobrun.cron.words import NewTick, TickState
 from jobrun.errors import NotDone
 from jobrun.measures import AttemptTally, JobTally, Measures, Pause, QueueMeasure, Tallies, TickTally
@@ -91,7 +92,7 @@ def tallied(*works: str) -> Tallies:
     )
 
 
-@pytest.mark.parametrize("works", [(), ("app:f",), tuple(HOSTILE), tuple(f"t{n}" for n in range(MOST + 7))])
+@pytest.mark.parametrize("works", [(), ("app:f",), tuple(HOSTILE), tuple(f"t{n}" for n in range(99))])
 def test_the_text_is_as_prometheus_wants_it(works: tuple[str, ...]) -> None:
     waiting = QueueMeasure(queue="mail", ready=5, running=1, oldest_at=NOW, pause=None)
 
@@ -150,17 +151,25 @@ def test_attempts_are_counted_up_to_each_step() -> None:
 
 def test_of_very_many_names_the_first_have_a_series_and_the_rest_share_one() -> None:
     names = [f"t{n:04}" for n in range(MOST + 7)]
-    before = samples(prometheus.text(snapshot(tallied(*names[1:]))).decode())
-    after = samples(prometheus.text(snapshot(tallied(*names))).decode())
 
-    def totals(found: Samples) -> Samples:
-        return {key: value for key, value in found.items() if key[0] == "jobrun_jobs_total"}
+    def totals(found: Tallies) -> Samples:
+        text = prometheus.text(snapshot(replace(found, attempts=(), ticks=()))).decode()
+        return {key: value for key, value in samples(text).items() if key[0] == "jobrun_jobs_total"}
 
-    assert len(totals(after)) == MOST + 1
-    assert totals(after)["jobrun_jobs_total", "mail", "failed", OTHER] == 7
-    kept = totals(before).keys() & totals(after).keys()
-    assert all(totals(after)[key] >= totals(before)[key] for key in kept)
-    assert sum(value for key, value in after.items() if key[0].endswith("seconds_count")) == 2 * len(names)
+    before, after = totals(tallied(*names[1:])), totals(tallied(*names))
+
+    assert len(after) == MOST + 1
+    assert after["jobrun_jobs_total", "mail", "failed", OTHER] == 7
+    assert all(after[key] >= before[key] for key in before.keys() & after.keys())
+
+
+def test_the_rest_of_very_many_names_share_a_histogram() -> None:
+    found = histograms(tallied(*(f"t{n:04}" for n in range(MOST + 7))).attempts, STEPS)
+
+    assert len(found) == MOST + 1
+    buckets, total = found[OTHER]
+    assert buckets == [("0.1", 0), ("0.5", 7), ("60.0", 7), ("+Inf", 14)]
+    assert total == pytest.approx(7 * 90.3)
 
 
 def test_names_that_look_the_same_are_one() -> None:
