@@ -262,6 +262,15 @@ class Attempt:
 
 
 @frozen
+class Edit:
+    """What a person changed about a job that waited."""
+
+    at: datetime
+    by: str
+    changes: str
+
+
+@frozen
 class WorkerRow:
     """One incarnation of a worker; `name` is also the name of its lock file."""
 

@@ -37,13 +37,14 @@ HOMES = {
     "sqlite3": {"store"},
     "sqlite_utils": {"store"},
     "croniter": {"cron"},
-    "tomllib": {"table"},
+    "tomllib": {"table", "cli/editpage.py"},
     "filelock": {"locks"},
     "prometheus_client": {"cli/prometheus.py"},
     "fcntl": {"locks"},
     "subprocess": {
         "run/command.py",
         "cli/checking.py",
+        "cli/editor.py",
         "crontab/sources.py",
         "scheduler/courier.py",
         "scheduler/heralding.py",
@@ -91,6 +92,7 @@ LATE = {
         ".aging",
         ".pulse",
         ".integrity",
+        ".edits",
     )
 }
 OPTIONS = "cli/commands/"  # typer reads the options of a command from its parameters

@@ -255,7 +255,7 @@ def test_the_page_has_every_field_of_jobs_and_attempts(shown: Callable[..., Any]
     job = shown("inspect", "1")
 
     assert job["state"] == "succeeded"
-    of_inspect = {"attempts", "environment", "deadline_at", "moved_from", "terms"}
+    of_inspect = {"attempts", "edits", "environment", "deadline_at", "moved_from", "terms"}
     assert sorted(_items(FIELDS["Jobs"], "Va")) == sorted(job.keys() - of_inspect)
     assert of_inspect | job["terms"].keys() <= set(re.findall(r"\w+", FIELDS["Jobs"]))
     assert sorted(_items(FIELDS["Attempts"], "Va")) == sorted(job["attempts"][0])

@@ -13,7 +13,7 @@ from jobrun.alerts.words import AlertRow
 from jobrun.cron.words import Tick
 from jobrun.errors import NoSuchJob
 from jobrun.measures import Pause
-from jobrun.model import TROUBLED, Attempt, Job, JobFilter, State, WorkerRow
+from jobrun.model import TROUBLED, Attempt, Edit, Job, JobFilter, State, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.store import Store
 
@@ -36,6 +36,7 @@ class Inspection:
     job: Job
     tick: Tick | None  # that it came from
     attempts: tuple[Attempt, ...]
+    edits: tuple[Edit, ...]
     environment: Mapping[str, str] | None
 
 
@@ -91,6 +92,7 @@ def inspect(store: Store, job_id: int) -> Inspection:
         job=job,
         tick=tick_of(store, job),
         attempts=tuple(store.ledger.attempts(job_id)),
+        edits=tuple(store.edits.of(job_id)),
         environment=store.ledger.environment(job.environment) if job.environment else None,
     )
 

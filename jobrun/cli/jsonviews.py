@@ -32,6 +32,7 @@ def inspection_object(found: Inspection, *, show_env: bool) -> dict[str, Any]:
         "deadline_at": _time(found.job.deadline_at),
         "terms": _terms_object(found.job.terms),
         "attempts": [attempt_object(attempt) for attempt in found.attempts],
+        "edits": [{"at": rfc3339(each.at), "by": each.by, "changes": each.changes} for each in found.edits],
         "environment": names,
     }
 

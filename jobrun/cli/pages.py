@@ -32,6 +32,8 @@ def job(found: Inspection, now: datetime, *, show_env: bool, show_secrets: bool)
     values = _values(it)
     shown = values if show_secrets else veiled(values)
     render.facts([("job", str(it.id)), *_what(it, shown), *times, *_rules(it), *_outcome(it, shown)])
+    for each in found.edits:
+        render.block(f"edited {both(each.at, now)} by {each.by}: {each.changes}", indent="")
     if shown != values:
         render.block("(--show-secrets shows what is hidden)")
     if found.environment is not None:

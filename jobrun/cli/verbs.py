@@ -224,7 +224,17 @@ VERBS: tuple[Verb | Family, ...] = (
             "purge --all --dry-run        name every job that has ended",
         ),
     ),
-    Verb("edit", Heading.ACT, "editing.edit", ("edit",)),
+    Verb(
+        "edit",
+        Heading.ACT,
+        "editing.edit",
+        (
+            "edit 12                             in your editor, checked when you save",
+            "edit 12 --set queue=mail --set priority=5",
+            "edit 12 --set 'eta=tomorrow 06:30' --json",
+            "edit 12 --set key=                  without a key",
+        ),
+    ),
     Verb(
         "debug",
         Heading.ACT,

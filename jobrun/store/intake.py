@@ -40,7 +40,7 @@ class Intake:
         """Write down a job that was asked for and will not run, and return its id; it holds no key."""
         with self._db.write(Tone.DONE):
             self._kept.clear()
-            job_id = self._insert({**self._row(job, to_ms(now)), "key": None}, to_ms(now))
+            job_id = self._insert({**self.row_of(job, to_ms(now)), "key": None}, to_ms(now))
             self._db.change(
                 """
                 UPDATE jobs
@@ -57,7 +57,7 @@ class Intake:
             if has_key:  # each may hold the key of the next
                 added += [self._add_keyed(job, now_ms) for job in run]
                 continue
-            rows = [self._row(job, now_ms) for job in run]
+            rows = [self.row_of(job, now_ms) for job in run]
             ids = self._insert_all(rows, now_ms) if len(rows) > 1 else [self._insert(rows[0], now_ms)]
             added += [_added(job_id, row, now_ms) for job_id, row in zip(ids, rows, strict=True)]
         return added
@@ -65,7 +65,7 @@ class Intake:
     def _add_keyed(self, job: NewJob | Row, now_ms: int) -> Added:
         if (held := holder(self._db, _key(job))) is not None:
             return Added(id=held[0], state=State(held[1]), run_at=instant(held[2]), is_new=False)
-        row = self._row(job, now_ms)
+        row = self.row_of(job, now_ms)
         return _added(self._insert(row, now_ms), row, now_ms)
 
     def _insert(self, row: Row, now_ms: int) -> int:
@@ -82,7 +82,8 @@ class Intake:
             last = self._db.insert(f"INSERT INTO jobs ({', '.join(COLUMNS)}) {values}", arguments)
         return range(last - len(rows) + 1, last + 1)
 
-    def _row(self, job: NewJob | Row, now_ms: int) -> Row:
+    def row_of(self, job: NewJob | Row, now_ms: int) -> Row:
+        """Return the columns of a new job; its environment is stored."""
         if isinstance(job, dict):
             return job
         run_at = now_ms if job.run_at is None else to_ms(job.run_at)

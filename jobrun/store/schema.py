@@ -211,6 +211,17 @@ CREATE TABLE pauses (
     reason TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- What people changed about jobs that waited.
+CREATE TABLE edits (
+    id      INTEGER PRIMARY KEY,
+    job_id  INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    by      TEXT    NOT NULL,
+    changes TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX edits_of_job ON edits (job_id);
+
 -- What tables say of the host, a row for each section that one has.
 CREATE TABLE sections (
     table_path TEXT NOT NULL,

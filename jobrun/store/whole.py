@@ -23,6 +23,7 @@ from jobrun.store.workers import Workers
 if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for the words of cron
     from jobrun.store.aging import Aging
     from jobrun.store.alerts import Alerts
+    from jobrun.store.edits import Edits
     from jobrun.store.entries import Entries
     from jobrun.store.history import History
     from jobrun.store.integrity import Integrity
@@ -149,6 +150,12 @@ class Store:
         from jobrun.store import standing  # noqa: PLC0415 -- as said above
 
         return standing.Standing(self._database)
+
+    @cached_property
+    def edits(self) -> Edits:
+        from jobrun.store import edits  # noqa: PLC0415 -- as said above
+
+        return edits.Edits(self._database, self.intake)
 
     def integrity(self, *, budget_s: float | None) -> Integrity:
         """Look whether the file is whole, for so long at most; None: at all of it, however long that takes."""

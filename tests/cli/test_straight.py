@@ -143,7 +143,7 @@ def test_what_is_plain_means_the_same_job_to_the_other_parser(words: list[str], 
     assert request == Request(job=request.job, quiet=is_quiet, durability=durability or FULL)
     assert request.job is not None
     assert request.job.surroundings == (HERE if "kind" in own else None)
-    columns = intake._row(replace(request.job, surroundings=None), NOW_MS)
+    columns = intake.row_of(replace(request.job, surroundings=None), NOW_MS)
     assert whole(own, NOW_MS) == columns
     assert shown == describe(request.job)
 
@@ -180,7 +180,7 @@ LINES = st.one_of(
 def test_a_plain_line_of_a_batch_means_the_same_job(line: str, intake: Intake) -> None:
     def read(**defaults: int) -> Row | list[str]:
         try:
-            return whole(intake._row(batch.parse([line], defaults, CALLER)[0], NOW_MS), NOW_MS)
+            return whole(intake.row_of(batch.parse([line], defaults, CALLER)[0], NOW_MS), NOW_MS)
         except UsageError as error:
             return [error.message, *error.details]
         except (IndexError, AssertionError):  # an empty line; a command's surroundings, which need a commit
