@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from jobrun.bell import Tone
 from jobrun.lifecycle import settle
 from jobrun.model import Ending, Job, Kind, Outcome
+from jobrun.store import queuenames
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
 from jobrun.store.pauses import IN_FORCE, Pauses
@@ -80,17 +81,15 @@ class Queue:
 
     def names(self, *, but: Collection[str] = (), limit: int = -1) -> list[str]:
         """Return the queues that have ready jobs, without reserved ones; as costly as they are many."""
-        rows = self._db.rows(_NAMES, (compact(list(but)), limit))
-        return [row["queue"] for row in rows]
+        return queuenames.ready(self._db, but=but, limit=limit)
 
     def seen(self) -> list[str]:
         """Return the queues in which a job is ready or runs, or has ended since that is counted."""
-        return sorted({*self.names(), *(row["queue"] for row in self._db.rows(_SEEN))})
+        return queuenames.seen(self._db)
 
     def has_scheduled(self, queue: str) -> bool:
         """Say whether a job of a queue is due later; all that are may be read for that."""
-        sql = "SELECT 1 FROM jobs WHERE state = 'scheduled' AND queue = ? LIMIT 1"
-        return self._db.row(sql, (queue,)) is not None
+        return queuenames.has_scheduled(self._db, queue)
 
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
@@ -281,29 +280,3 @@ _READY_IN = """
      WHERE state = 'ready' AND queue IN (SELECT value FROM json_each(?))
 """
 _ANY_PAUSE = f"SELECT 1 FROM pauses WHERE {IN_FORCE.format('?')}"  # noqa: S608 -- fixed text
-# From one queue to the next by a search of the index, so that it costs nothing that one has many jobs.
-_NAMES = """
-    WITH RECURSIVE waiting (queue) AS (
-        SELECT (SELECT queue
-                  FROM jobs INDEXED BY jobs_ready_by_queue
-                 WHERE state = 'ready'
-                 ORDER BY queue
-                 LIMIT 1)
-         UNION ALL
-        SELECT (SELECT jobs.queue
-                  FROM jobs INDEXED BY jobs_ready_by_queue
-                 WHERE state = 'ready' AND jobs.queue > waiting.queue
-                 ORDER BY jobs.queue
-                 LIMIT 1)
-          FROM waiting
-         WHERE waiting.queue IS NOT NULL)
-    SELECT queue
-      FROM waiting
-     WHERE queue NOT LIKE '.%' AND queue NOT IN (SELECT value FROM json_each(?))
-     LIMIT ?
-"""
-_SEEN = """
-    SELECT DISTINCT queue FROM job_tally
-     UNION
-    SELECT queue FROM jobs WHERE state = 'running'
-"""
