@@ -37,7 +37,7 @@ def free_key(store: Store, job_id: int) -> bool:
         return not _is_held(store, job.worker or "") and _is_settled(store, job)
     if not job.queue.startswith(".") or _is_served(store, job.queue):
         return False
-    store.queue.keep_for(job.id, job.queue, expires_at=utc_now())
+    store.endings.keep_for(job.id, job.queue, expires_at=utc_now())
     store.queue.expire(now=utc_now())
     return True
 

@@ -167,7 +167,7 @@ class _Solo:
 
     def _keep_for_us(self, job_id: int, becomes: Settlement) -> None:
         due_at = becomes.run_at or self._host.now()
-        self._store.queue.keep_for(job_id, self._queue, expires_at=due_at + PATIENCE)
+        self._store.endings.keep_for(job_id, self._queue, expires_at=due_at + PATIENCE)
 
     def _shelve(self, ended: Ended) -> None:
         self._post.keep_files()

@@ -64,6 +64,23 @@ class Endings:
                 done |= self._undo([each for each in some if not each[1].ending.has_begun], now)
         return [place in done for place in range(len(ends))]
 
+    def keep_for(self, job_id: int, queue: str, *, expires_at: datetime) -> bool:
+        """Have a waiting job wait in a queue that one group alone serves, until an instant; False if it does not wait.
+
+        From then on it is nobody's job, and `expire` ends it.
+        """
+        with self._db.write(Tone.WORK):
+            return bool(
+                self._db.change(
+                    """
+                    UPDATE jobs
+                       SET queue = :queue, expires_at = min(:at, coalesce(deadline_at, :at))
+                     WHERE id = :id AND state IN ('scheduled', 'ready')
+                    """,
+                    {"id": job_id, "queue": queue, "at": to_ms(expires_at)},
+                )
+            )
+
     def _end(self, ends: Sequence[_Placed], now: datetime) -> set[int]:
         """End attempts, and return the places of those that were ended."""
         rows = run_for_all(self._db, _MOVE, [_moved(each, now) for _, each in ends])

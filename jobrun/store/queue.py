@@ -126,23 +126,6 @@ class Queue:
                 {"by": round(by_s * 1000), "now": to_ms(now)},
             )
 
-    def keep_for(self, job_id: int, queue: str, *, expires_at: datetime) -> bool:
-        """Have a waiting job wait in a queue that one group alone serves, until an instant; False if it does not wait.
-
-        From then on it is nobody's job, and `expire` ends it.
-        """
-        with self._db.write(Tone.WORK):
-            return bool(
-                self._db.change(
-                    """
-                    UPDATE jobs
-                       SET queue = :queue, expires_at = min(:at, coalesce(deadline_at, :at))
-                     WHERE id = :id AND state IN ('scheduled', 'ready')
-                    """,
-                    {"id": job_id, "queue": queue, "at": to_ms(expires_at)},
-                )
-            )
-
     def expire(self, *, now: datetime) -> list[int]:
         """End a batch of what was not started in time; return the ids."""
         due = {"now": to_ms(now), "limit": PROMOTED_AT_ONCE}

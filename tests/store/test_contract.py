@@ -288,8 +288,8 @@ def test_a_job_that_waits_can_be_kept_for_one_group_until_an_instant(store: Stor
     claim(store, queues=("now",))
     reserved = reserved_queue("mail", 4711)
 
-    assert store.queue.keep_for(kept, reserved, expires_at=SECOND)
-    assert not store.queue.keep_for(running, reserved, expires_at=SECOND)
+    assert store.endings.keep_for(kept, reserved, expires_at=SECOND)
+    assert not store.endings.keep_for(running, reserved, expires_at=SECOND)
 
     assert (got(store, kept).queue, got(store, running).queue) == (reserved, "now")
     assert store.queue.expire(now=FIRST) == []
@@ -299,7 +299,7 @@ def test_a_job_that_waits_can_be_kept_for_one_group_until_an_instant(store: Stor
 def test_a_job_is_kept_for_nobody_beyond_its_deadline(store: Store) -> None:
     [job_id] = add(store, call(deadline_s=1.0))
 
-    store.queue.keep_for(job_id, reserved_queue("default", 4711), expires_at=THIRD)
+    store.endings.keep_for(job_id, reserved_queue("default", 4711), expires_at=THIRD)
 
     assert got(store, job_id).expires_at == SECOND
 
