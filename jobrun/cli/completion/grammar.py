@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from jobrun.cli.asking import BY_FLAG
+from jobrun.cli import asking, execwords
+from jobrun.cli.asking import Option
 from jobrun.cli.verbs import FAMILIES, NAMES
 
 Choices = tuple[tuple[str, str], ...]  # a word, and what it means
@@ -28,6 +29,7 @@ class Need(StrEnum):
 
 _FILES = {"FILE", "DIR", "CRONTAB", "PATH", "TABLE"}
 _DASHED = "-"  # with which every option begins
+_WITH_DOORS = {"enqueue": asking.BY_FLAG, "exec": execwords.BY_FLAG}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,9 @@ def wanted(words: Sequence[str], group: Any) -> Wanted:
             return _a_verb(name, command, typed) if verb is None else Wanted(typed=typed)
         done = done[done.index(verb) + 1 :]
         name, command = f"{name} {verb}".strip(), commands[verb]
-    return _of_enqueue(done, typed) if name == "enqueue" else _of(name, command, done, typed)
+    if (known := _WITH_DOORS.get(name)) is not None:
+        return _of_door(name, known, done, typed)
+    return _of(name, command, done, typed)
 
 
 def without_job_file(words: Sequence[str]) -> list[str]:
@@ -113,19 +117,20 @@ def _of(verb: str, command: Any, done: Sequence[str], typed: str) -> Wanted:
     return _meant(str(place.metavar), verb, typed)
 
 
-def _of_enqueue(done: Sequence[str], typed: str) -> Wanted:
-    takes = {flag: option.metavar or "" for flag, option in BY_FLAG.items()}
+def _of_door(verb: str, known: Mapping[str, Option], done: Sequence[str], typed: str) -> Wanted:
+    """Return what may follow a verb whose options are not those of typer."""
+    takes = {flag: option.metavar or "" for flag, option in known.items()}
     flag, value, count = _place(done, typed, takes)
     if flag is not None:
         before = "" if value == typed else f"{flag}="
         if flag == "--name":
             return Wanted(typed=value, before=before)
-        return _meant(takes[flag], "enqueue", value, before=before)
+        return _meant(takes[flag], verb, value, before=before)
     if "--" in done or count:
-        return Wanted(typed=typed, needs=frozenset({Need.FILE}), verb="enqueue")
+        return Wanted(typed=typed, needs=frozenset({Need.FILE}), verb=verb)
     if typed.startswith(_DASHED):
-        return Wanted(typed=typed, choices=tuple((o.name, o.help) for o in dict.fromkeys(BY_FLAG.values())))
-    return Wanted(typed=typed, needs=frozenset({Need.TASK}), verb="enqueue")
+        return Wanted(typed=typed, choices=tuple((o.name, o.help) for o in dict.fromkeys(known.values())))
+    return Wanted(typed=typed, needs=frozenset({Need.TASK} if verb == "enqueue" else ()), verb=verb)
 
 
 def _place(done: Sequence[str], typed: str, takes: Mapping[str, str]) -> tuple[str | None, str, int]:
