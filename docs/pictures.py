@@ -209,6 +209,7 @@ def draw(name: str, command: str, shown: str) -> None:
     console.print(Text.from_ansi(shown.rstrip("\n")), soft_wrap=True)
     picture = console.export_svg(title=f"jobrun {command}", unique_id=f"jobrun-{name}")
     picture = re.sub(r"@font-face\s*{[^}]*}\s*", "", picture)
+    picture = picture.replace("<text ", '<text xml:space="preserve" ')  # some viewers drop leading blanks
     lines = (line.rstrip() for line in picture.splitlines())
     (DOCS / f"{name}.svg").write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
 

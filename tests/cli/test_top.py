@@ -147,6 +147,16 @@ def test_a_queue_tells_who_paused_it(store: Store, add: Callable[..., Job]) -> N
     assert row.endswith("paused by ann, ends in 2h: relay is down")
 
 
+def test_queues_in_which_something_waits_stand_first(
+    store: Store, start: Callable[..., Job], add: Callable[..., Job]
+) -> None:
+    start(queue="a")
+    add(queue="b")
+    rows = sheets(picture(store), ())[1].rows
+
+    assert [row.key for row in rows] == ["b", "a"]
+
+
 def test_a_count_that_is_not_of_now_says_when_it_was(store: Store, add: Callable[..., Job]) -> None:
     add()
     found = picture(store)

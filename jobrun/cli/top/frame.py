@@ -12,7 +12,7 @@ LEAST = terminal_size((50, 12))  # columns and lines
 GAP = 2
 SHRUNK = 8  # cells that are left of a column
 BESIDE = 150  # columns from which panels stand beside each other
-AIRY = 24  # lines for panels from which an empty one parts them
+AIRY = 22  # lines for panels from which an empty one parts them
 LEFT = (Panel.RUNNING, Panel.FAILED)
 
 Line = tuple[Cell, ...]  # texts beside each other, with nothing between them

@@ -20,6 +20,7 @@ from jobrun.model import Job
 from jobrun.units import format_duration
 
 BAR = 8  # cells
+LONG = 1.25  # times the median: below that a run is as usual, however little they differ
 FAR = 2.0  # times the usual: a run is far longer than that
 
 
@@ -105,16 +106,20 @@ def _run_row(view: RunView, now: datetime) -> Row:
         job.queue,
         _tries(job),
         Cell(format_duration(int(elapsed_s)), style),
-        "" if view.usual is None else format_duration(view.usual.median_s),
+        "" if view.usual is None else _usually(view.usual.median_s),
         Cell("to be cancelled", "yellow") if job.cancel_at else Cell(bar(elapsed_s, view.usual), style),
         job.worker or "",
         job=job,
     )
 
 
+def _usually(seconds: float) -> str:
+    return format_duration(round(seconds, 1) if seconds >= 1 else seconds)
+
+
 def pace_style(elapsed_s: float, usual: Usual | None) -> str:
     """Return the colour of a run: that it is long, or far too long, for what it is."""
-    if usual is None or elapsed_s <= max(usual.p95_s, usual.median_s + 1):
+    if usual is None or elapsed_s <= max(usual.p95_s, usual.median_s * LONG, usual.median_s + 1):
         return ""
     return "red" if elapsed_s > FAR * usual.p95_s else "yellow"
 
@@ -147,9 +152,17 @@ def _queues(picture: Picture) -> Sheet:
             Head(title="ends/min", is_number=True),
             Head(title=f"counted {format_duration(int(counted_s))} ago" if counted_s >= 10 else ""),
         ),
-        rows=tuple(_queue_row(view, picture.at) for view in picture.queues),
+        rows=tuple(
+            _queue_row(view, picture.at)
+            for view in sorted(picture.queues, key=lambda view: (not _needs_eyes(view), view.measure.queue))
+        ),
         nothing="nothing waits",
     )
+
+
+def _needs_eyes(view: QueueView) -> bool:
+    """Say whether something waits or is paused: such queues stand first, where there is no room for all."""
+    return bool(view.measure.ready or view.measure.pause)
 
 
 def _queue_row(view: QueueView, now: datetime) -> Row:
