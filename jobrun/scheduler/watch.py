@@ -30,16 +30,18 @@ class Watch:
         self._log = log
         self._world = world
         self._heralding = Heralding(store, table, log, durability=durability)
-        self._has_alerts = False
         self._every_s = EVERY_S
         self._next_s = 0.0  # boot time of the next look
 
     def take(self, alerts: Sequence[Alert], *, now: datetime) -> None:
-        """Watch for these alerts from now on; to be called in the commit that takes their table."""
+        """Watch for these alerts from now on; to be called in the commit that takes their table.
+
+        The first look is a while later: a scheduler begins before the workers of its group.
+        """
         self._store.alerts.load(self._table, alerts, now=now)
         spans = [s for alert in alerts for s in (alert.for_s / 2, (alert.remind_s or 0) / 2) if s]
         self._every_s = min([EVERY_S, *(max(s, OFTENEST_S) for s in spans)])
-        self._next_s = 0.0
+        self._next_s = self._world.boottime() + self._every_s
 
     def step(self) -> None:
         """Look, if it is time to."""

@@ -94,7 +94,8 @@ class _Look:
     def _wait(self, condition: Condition) -> Reading:
         waits = [each.oldest_wait(self._now) for each in self._queues(condition.queue) if each.pause is None]
         longest_s = max(waits, default=timedelta()).total_seconds()
-        text = f"longest wait {format_duration(longest_s)}" if longest_s else "nothing waits"
+        shown_s = round(longest_s) or longest_s
+        text = f"longest wait {format_duration(shown_s)}" if longest_s else "nothing waits"
         return Reading(value=longest_s, text=f"{text}{_within(condition)}")
 
     def _no_worker(self, condition: Condition) -> Reading:

@@ -51,6 +51,17 @@ def test_a_good_table_is_ok_and_what_moves_is_remarked_upon(table: Write, jobrun
     assert any(remark.startswith(f"{file}:2: backup: on ") for remark in remarks)
 
 
+def test_alerts_are_counted_and_remarked_upon(table: Write, jobrun: Run) -> None:
+    file = table("[alerts.backlog]\ndepth = 3\n")
+
+    done = jobrun("cron", "check", str(file))
+
+    assert done.stdout.splitlines() == [
+        f"{file}: 0 entries, 1 alert, ok",
+        f"{file}:1: alerts.backlog: tells nobody: it has no `shell`, `command` or `call`",
+    ]
+
+
 def test_strict_leaves_with_1_for_a_remark(table: Write, jobrun: Run) -> None:
     file = table(NIGHTLY)
     plain = table('[jobs.a]\nshell = "true"\nschedule = "0 12 * * *"\n', "plain.toml")

@@ -163,6 +163,16 @@ def test_the_longer_a_look_takes_the_more_seldom_it_is(
     assert [round(later - first) for first, later in pairwise(looks)] == [50, 50, 50, 50]
 
 
+def test_the_first_look_waits_for_the_workers_of_the_group(begin: Callable[..., Scene]) -> None:
+    scene = begin('[alerts.deserted]\nno_worker = true\ncall = "app:tell"\n')
+
+    scene.run(timedelta(seconds=EVERY_S - 1), pace=timedelta(seconds=1))
+    assert states(scene) == []
+    run(scene, MINUTE)
+
+    assert states(scene) == ["firing"]
+
+
 def test_a_table_without_alerts_looks_at_nothing(
     begin: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
+from jobrun.alerts.words import Event, Latch, Reading
+from jobrun.durability import FULL
+from jobrun.log import Log
 from jobrun.model import JobFilter, Outcome, State
+from jobrun.scheduler.heralding import PATIENCE, Heralding
 from jobrun.steps import utc_now
+from jobrun.table import read_table
 from tests.process.site import Site, children_of, eventually, kill
 
 pytestmark = pytest.mark.process
@@ -75,3 +81,29 @@ def test_who_died_while_telling_is_found_by_the_next_scheduler(site: Site) -> No
     eventually(lambda: site.store.ledger.attempts(1))
     assert site.last(1).ending.outcome is Outcome.CRASHED
     assert telling(site) == [State.SCHEDULED]  # to be told again
+
+
+def test_with_all_workers_busy_it_is_told_by_one_more(site: Site) -> None:
+    told = site.folder / "told"
+    told.touch()
+    site.table(f"TOLD = '{told}'\n{DESERTED}")
+    site.start(n=1)
+    busy = site.shell("sleep 600")
+    site.wait(busy, {State.RUNNING})
+    [alert] = read_table(site.table_path, local=UTC, local_name="UTC", environ={}).alerts
+    table = str(site.table_path)
+    site.store.alerts.load(table, [alert], now=utc_now())
+    [row] = site.store.alerts.rows()
+    latch = Latch(holds_since=utc_now(), told_at=utc_now(), tells=1)
+    reading = Reading(value=1.0, text="no worker")
+    site.store.alerts.move(row, latch, told=(Event.FIRING, reading), now=utc_now() - PATIENCE / 2)
+    heralding = Heralding(site.store, table, Log("test"), durability=FULL)
+    heralding.step(now=utc_now())
+    assert telling(site) == [State.READY]
+
+    heralding.step(now=utc_now() + PATIENCE / 2)
+
+    says(told, "deserted firing")
+    eventually(lambda: telling(site) == [State.SUCCEEDED])
+    assert site.job(busy).state is State.RUNNING
+    heralding.close()

@@ -54,7 +54,8 @@ def check(
         answer = {"entries": len(table.entries), "problems": [], "remarks": remarks}
         render.line(jsonout.dump(answer))
     else:
-        render.line(f"{safe_line(str(file))}: {plural(len(table.entries), 'entry')}, ok")
+        alerts = f", {plural(len(table.alerts), 'alert')}" if table.alerts else ""
+        render.line(f"{safe_line(str(file))}: {plural(len(table.entries), 'entry')}{alerts}, ok")
         for remark in remarks:
             render.line(safe_line(remark))
     return int(strict and bool(remarks))
