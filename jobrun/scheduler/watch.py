@@ -1,12 +1,13 @@
 """Watching over the host: every few seconds the conditions of a table's alerts are looked at, and turns told.
 
 A look is short reads, and a write only when an alert begins or ends to hold or is told. It comes after
-all ticks that are due, and the longer looks take the rarer they are.
+all ticks that are due, and the more work looks are the rarer they become.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from jobrun.alerts.latch import holds, judged
@@ -18,7 +19,7 @@ from jobrun.store import Store
 
 EVERY_S = 10.0
 OFTENEST_S = 1.0  # for an alert whose `for` or `remind` is that short
-REST = 100  # times as long as a look took there is none: at most a hundredth of a core
+REST = 100  # times as long as a look took of a core there is none
 
 
 class Watch:
@@ -30,6 +31,7 @@ class Watch:
         self._log = log
         self._world = world
         self._heralding = Heralding(store, table, log, durability=durability)
+        self._cpu_s: Callable[[], float] = time.process_time  # a look that only waits is no burden
         self._every_s = EVERY_S
         self._next_s = 0.0  # boot time of the next look
 
@@ -49,14 +51,14 @@ class Watch:
         if began_s < self._next_s:
             return
         self._next_s = began_s + self._every_s
+        before_s = self._cpu_s()
         now = self._world.now()
         rows = self._store.alerts.rows(self._table)
         if rows:
             self._look(rows, now)
         if rows or self._heralding.is_busy:
             self._heralding.step(now=now)
-        took_s = self._world.boottime() - began_s
-        self._next_s = max(self._next_s, began_s + REST * took_s)
+        self._next_s = max(self._next_s, began_s + REST * (self._cpu_s() - before_s))
 
     def close(self) -> None:
         """Let those go on who tell of something just now."""
