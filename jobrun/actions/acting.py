@@ -13,6 +13,7 @@ from jobrun.actions.looking import get
 from jobrun.errors import Busy, NoRoom, NotDone
 from jobrun.model import Job, JobFilter, State
 from jobrun.store import Store
+from jobrun.store.aging import Size
 
 BATCH = 200  # jobs that one transaction changes, so that nobody waits long behind it
 PIECE = 2  # of them, after which the clock is looked at, for some have printed much
@@ -20,6 +21,7 @@ LARGEST = 20  # piece: each is twice the one before, and so takes no longer than
 HELD_S = 0.005  # others wait behind a batch, and besides for its last piece and the disk
 EMPTIED_AFTER = 40  # batches: some megabytes of WAL
 REST_S = 0.004  # between transactions: a program that must not wait in the kernel tries every 3 ms
+WEIGHED = 20_000  # jobs whose bytes are counted before a purge
 LOOKED_UP = 50_000  # ids at once: what is rare is looked up in an index, which is read to its end each time
 
 DISPOSABLE = frozenset({State.SUCCEEDED, State.CANCELLED, State.EXPIRED, State.SKIPPED})
@@ -32,6 +34,16 @@ class Refusal:
 
     job: Job
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """What some jobs hold: rows, and bytes of the columns of those rows."""
+
+    jobs: int
+    attempts: int
+    size: int
+    is_reckoned: bool  # from the first `WEIGHED` of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +110,25 @@ def purge_all(store: Store, which: JobFilter, *, tell: Callable[[int], None]) ->
             wal.grew()
             time.sleep(REST_S)
     return count
+
+
+def sizes(store: Store, ids: Sequence[int]) -> dict[int, Size]:
+    """Return what each of some jobs holds."""
+    found: dict[int, Size] = {}
+    for first in range(0, len(ids), BATCH):
+        found |= store.aging.sizes(ids[first : first + BATCH])
+    return found
+
+
+def weigh(store: Store, which: JobFilter) -> Weight:
+    """Return what a purge would remove; of very many jobs the bytes are reckoned from the first ones."""
+    count = store.ledger.count(which)
+    ids = store.ledger.ids(which, limit=WEIGHED, newest_first=False)
+    found = sizes(store, ids).values()
+    attempts, size = sum(each.attempts for each in found), sum(each.size for each in found)
+    if count > len(ids) > 0:
+        attempts, size = attempts * count // len(ids), size * count // len(ids)
+    return Weight(jobs=count, attempts=attempts, size=size, is_reckoned=count > len(ids))
 
 
 def _purge_some(store: Store, ids: Sequence[int], which: JobFilter) -> tuple[int, int]:

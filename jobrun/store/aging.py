@@ -39,6 +39,13 @@ class Run(NamedTuple):
     is_last: bool  # of its entry, to succeed or not to
 
 
+class Size(NamedTuple):
+    """How much a job holds: its attempts that have ended, and the bytes of all its columns and theirs."""
+
+    attempts: int
+    size: int
+
+
 class Aging:
     """The old rows of a job file."""
 
@@ -62,6 +69,11 @@ class Aging:
         """Forget what jobs that have ended printed, but not how much it was."""
         with self._db.write():
             self._db.change(_DROP_OUTPUT, {"ids": compact(list(ids))})
+
+    def sizes(self, ids: Sequence[int]) -> dict[int, Size]:
+        """Return what jobs hold with their attempts, as far as they are there."""
+        rows = self._db.rows(_SIZES, {"ids": compact(list(ids))})
+        return {job_id: Size(attempts, size) for job_id, attempts, size in rows}
 
     def used(self) -> int:
         """Return how many bytes of the file hold anything; free pages are written over first."""
@@ -109,6 +121,18 @@ _RUNS = f"""
      ORDER BY id DESC
      LIMIT :limit
 """  # noqa: S608 -- fixed text
+# What numbers take is about the same in every row; what was printed is measured without being read.
+_SIZES = """
+    SELECT id, count(number),
+           100 + length(CAST(task || args || kwargs || tags || coalesce(result, '') || coalesce(jobs.reason, '')
+                             || coalesce(terms, '') || coalesce(name, '') || coalesce(key, '') AS BLOB))
+           + coalesce(sum(80 + length(output_head) + length(output_tail)
+                          + length(CAST(coalesce(traceback, '') || coalesce(error_message, '') AS BLOB))), 0)
+      FROM jobs
+      LEFT JOIN attempts ON job_id = id
+     WHERE id IN (SELECT value FROM json_each(:ids))
+     GROUP BY id
+"""
 _DROP_OUTPUT = """
     UPDATE attempts
        SET output_head = x'', output_tail = x''

@@ -15,7 +15,7 @@ from jobrun.cli.readers import MAX_LIMIT
 from jobrun.errors import NotDone, UsageError
 from jobrun.model import TROUBLED, JobFilter, State
 from jobrun.store import Store
-from jobrun.units import plural
+from jobrun.units import format_size, plural
 
 ASK_ABOVE = 20  # jobs that a filter of `purge` may remove without a question
 
@@ -109,11 +109,31 @@ def purge(  # noqa: PLR0913 -- each option is a parameter
     with opened(ctx) as store:
         refused = _others(store, ids or (), acting.FINAL)
         if dry_run:
-            show_jobs(looking.listing(store, which, limit=MAX_LIMIT), as_json=as_json)
-            render.remark(f"{plural(store.ledger.count(which), 'job')} would be removed; nothing was changed")
+            _show_weight(store, which, as_json=as_json)
             return _explain("purged", refused)
         _confirm(store, which, yes=yes, ask_above=max(ASK_ABOVE, len(ids or ())))
         return _report("purged", _purge(store, which, refused), as_json=as_json)
+
+
+def _show_weight(store: Store, which: JobFilter, *, as_json: bool) -> None:
+    """Name what would be removed: the jobs, and the bytes that they and their attempts hold."""
+    found = looking.listing(store, which, limit=MAX_LIMIT)
+    if as_json:
+        sizes = acting.sizes(store, [job.id for job in found.jobs])
+        objects = [
+            {**jsonout.job_object(job), "attempts": sizes[job.id].attempts, "bytes": sizes[job.id].size}
+            for job in found.jobs
+            if job.id in sizes
+        ]
+        render.line(jsonout.array(objects))
+    else:
+        show_jobs(found, as_json=False)
+    weight = acting.weigh(store, which)
+    about = "about " if weight.is_reckoned else ""
+    render.remark(
+        f"{plural(weight.jobs, 'job')} would be removed with {about}{plural(weight.attempts, 'attempt')}, "
+        f"{about}{format_size(weight.size)}; nothing was changed"
+    )
 
 
 def _retry_troubled(store: Store, which: JobFilter, refused: Sequence[Refusal]) -> Changed:
