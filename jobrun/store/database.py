@@ -172,6 +172,20 @@ class Database:
             [(is_busy, _, _)] = self.rows(f"PRAGMA wal_checkpoint({mode})")
             return not is_busy
 
+    def vacuum(self) -> None:
+        """Write the file anew without its free pages; nobody else can write meanwhile, and readers go on.
+
+        The new pages go through the WAL, after a copy of all in the system's folder for temporary files:
+        kept in memory, as other temporary things of ours, it might be more than there is.
+        """
+        with self._turn():
+            self.rows("PRAGMA temp_store = FILE")
+            try:
+                self.rows("VACUUM")
+                self.rows("PRAGMA optimize")
+            finally:
+                self.rows("PRAGMA temp_store = MEMORY")
+
     def close(self) -> None:
         self._connection.close()
         if isinstance(self._gate, Gate):
