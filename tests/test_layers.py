@@ -78,6 +78,10 @@ LATE = {
     for part in (
         "",
         ".entries",
+        ".aging",
+        ".exporting",
+        ".merging",
+        ".soundness",
         ".ticks",
         ".tables",
         ".pings",
@@ -89,7 +93,6 @@ LATE = {
         ".history",
         ".alerts",
         ".readings",
-        ".aging",
         ".pulse",
         ".integrity",
         ".edits",

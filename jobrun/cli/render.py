@@ -165,8 +165,11 @@ def can_ask() -> bool:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how far long work is; the function that it gives takes the number done since."""
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far long work is; the function that it gives takes the number done since.
+
+    `total` None: nobody knows how much it is.
+    """
     if not (sys.stderr.isatty() and is_fancy()):
         yield lambda _done: None
         return

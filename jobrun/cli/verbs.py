@@ -128,12 +128,41 @@ DB = Family(
     Heading.KEEP,
     "Look after the job file itself.",
     (
-        Verb("check", Heading.KEEP, "files.check", ("db check",)),
-        Verb("vacuum", Heading.KEEP, "files.vacuum", ("db vacuum",)),
-        Verb("export", Heading.KEEP, "files.export", ("db export",)),
-        Verb("import", Heading.KEEP, "files.import_", ("db import",)),
+        Verb(
+            "check",
+            Heading.KEEP,
+            "files.check",
+            ("db check                     is it sound?", "db check --full              every index, too"),
+        ),
+        Verb(
+            "vacuum",
+            Heading.KEEP,
+            "files.vacuum",
+            ("db vacuum                    give free pages back to the disk",),
+        ),
+        Verb(
+            "export",
+            Heading.KEEP,
+            "exchange.export",
+            (
+                "db export jobs.jsonl --with-environments    all, to be imported again",
+                "db export --state failed --since 1d | jq .  what failed today, to look at",
+            ),
+        ),
+        Verb(
+            "import",
+            Heading.KEEP,
+            "exchange.import_",
+            (
+                "db import jobs.jsonl --db new.db            into a new job file",
+                "db import jobs.jsonl --merge                to the jobs that are there",
+            ),
+        ),
     ),
-    ("db check",),
+    (
+        "db check                     is the job file sound?",
+        "db export jobs.jsonl --with-environments",
+    ),
 )
 
 VERBS: tuple[Verb | Family, ...] = (

@@ -10,10 +10,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 from jobrun import locks
 from jobrun.errors import JobFileUnusable, NoRoom, NotDone
 from jobrun.store.database import FAULTS, translated
+from jobrun.store.faults import of_system
 from jobrun.store.opening import connect
 
 DRAFT = ".copy-"  # and 8 hex digits, after the name of the copy
@@ -30,8 +32,7 @@ def copy(
     Writers go on meanwhile, and what they commit is not in it. `tell` hears how many pages are done, of
     how many. Raises `NotDone` if the target exists and may not be replaced, `NoRoom`, `JobFileUnusable`.
     """
-    if not replaces and os.path.lexists(target):
-        raise NotDone(f"`{target}` exists; nothing was written", hint="--replace writes it anew")
+    _check_is_free(target, replaces=replaces)
     try:
         with _draft(target) as draft:
             _fill(source, draft, tell)
@@ -42,6 +43,29 @@ def copy(
             return target.stat().st_size
     except OSError as error:
         raise JobFileUnusable(f"cannot write `{target}`: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def written(target: Path, *, replaces: bool) -> Iterator[BinaryIO]:
+    """Give a file to write to, for its owner alone, that takes its place once the block is over.
+
+    Raises `NotDone` if the target exists and may not be replaced, `NoRoom`, `JobFileUnusable`.
+    """
+    _check_is_free(target, replaces=replaces)
+    try:
+        with _draft(target) as draft:
+            with draft.open("wb") as file:
+                yield file
+            _sync(draft)
+            _put(draft, target, replaces=replaces)
+            _sync(target.parent)
+    except OSError as error:
+        raise of_system(error, f"cannot write `{target}`", target.parent) from None
+
+
+def _check_is_free(target: Path, *, replaces: bool) -> None:
+    if not replaces and os.path.lexists(target):
+        raise NotDone(f"`{target}` exists; nothing was written", hint="--replace writes it anew")
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from jobrun import locks
@@ -19,8 +20,12 @@ from jobrun.store.schema import SCHEMA
 from jobrun.store.version import APPLICATION_ID, VERSION
 
 
-def create(path: Path) -> bool:
-    """Make a job file without jobs; False if somebody else made it meanwhile.
+def _leave_empty(_draft: Path) -> None:
+    """Put nothing into a new file."""
+
+
+def create(path: Path, fill: Callable[[Path], None] = _leave_empty) -> bool:
+    """Make a job file, with what `fill` puts into it; False if somebody else made it meanwhile.
 
     It is built under another name and linked into place, so nobody ever opens half a file.
     """
@@ -30,6 +35,7 @@ def create(path: Path) -> bool:
     _make_empty(draft)
     try:
         _fill(draft)
+        fill(draft)
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -78,6 +84,12 @@ def drafts(path: Path) -> list[Path]:
     found = [match for name in os.listdir(path.parent) if (match := look(name))]
     folders = {match: Path(side_folder(path.with_name(match[1]))) for match in found}
     return [path.with_name(match[0]) for match, folder in folders.items() if not folder.exists()]
+
+
+def make_at(place: Path) -> None:
+    """Make a job file without jobs that is for nobody else, in a folder of our own."""
+    _make_empty(place)
+    _fill(place)
 
 
 def _fill(draft: Path) -> None:

@@ -44,6 +44,7 @@ _OF_JOB = """
     jobs.failures, jobs.crashes, jobs.retries, jobs.backoff_ms, jobs.max_backoff_ms, jobs.timeout_ms,
     jobs.on_crash, jobs.token, jobs.worker, jobs.cwd, jobs.umask, jobs.environment, jobs.terms, jobs.result
 """
+JOB_COLUMNS = tuple(name.strip().removeprefix("jobs.") for name in _OF_JOB.split(","))
 # A job together with what its last ended attempt left behind.
 JOB_WITH_LAST_ATTEMPT = f"""
     SELECT {_OF_JOB}, exit_code, signal, note, error_type, error_message, traceback

@@ -25,13 +25,16 @@ if TYPE_CHECKING:  # loaded when first used: who asks for a job has no use for t
     from jobrun.store.alerts import Alerts
     from jobrun.store.edits import Edits
     from jobrun.store.entries import Entries
+    from jobrun.store.exporting import Exporting
     from jobrun.store.history import History
     from jobrun.store.integrity import Integrity
     from jobrun.store.measuring import Measuring
+    from jobrun.store.merging import Merging
     from jobrun.store.pings import Pings
     from jobrun.store.pulse import Pulse
     from jobrun.store.readings import Readings
     from jobrun.store.sections import Sections
+    from jobrun.store.soundness import Soundness
     from jobrun.store.standing import Standing
     from jobrun.store.tables import Tables
     from jobrun.store.tallies import Tallies
@@ -49,6 +52,7 @@ class Store:
         self.savepoint = database.savepoint  # one of several changes, to be made or not
         self.reading = database.reading
         self.checkpoint = database.checkpoint
+        self.vacuum = database.vacuum
         self.check_is_writable = database.check_is_writable
         self.check_is_in_place = database.check_is_in_place
         self.intake = Intake(database)
@@ -65,6 +69,24 @@ class Store:
         from jobrun.store import aging  # noqa: PLC0415 -- as said above
 
         return aging.Aging(self._database)
+
+    @cached_property
+    def exporting(self) -> Exporting:
+        from jobrun.store import exporting  # noqa: PLC0415 -- as said above
+
+        return exporting.Exporting(self._database, self.ledger)
+
+    @cached_property
+    def soundness(self) -> Soundness:
+        from jobrun.store import soundness  # noqa: PLC0415 -- as said above
+
+        return soundness.Soundness(self._database)
+
+    @cached_property
+    def merging(self) -> Merging:
+        from jobrun.store import merging  # noqa: PLC0415 -- as said above
+
+        return merging.Merging(self._database)
 
     @cached_property
     def entries(self) -> Entries:
