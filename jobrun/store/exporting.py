@@ -11,7 +11,7 @@ from jobrun.store.database import Database
 from jobrun.store.ledger import Ledger
 from jobrun.store.lines import FORMAT, TABLES, Shape, object_of, shape_of
 from jobrun.store.rows import compact
-from jobrun.store.schema import VERSION
+from jobrun.store.version import VERSION
 
 PAGE = 500  # rows
 ATTEMPTS = 100  # of the jobs on a page: each may have printed a quarter of a megabyte

@@ -25,8 +25,8 @@ from jobrun.store.database import FAULTS, translated
 from jobrun.store.lines import FORMAT, TABLES, Shape, shape_of, values_of
 from jobrun.store.opening import connect
 from jobrun.store.rows import JOB_COLUMNS, Unreadable, job_of
-from jobrun.store.schema import VERSION
 from jobrun.store.settling import drop_triggers, leave_reserved_queues, settle_all, tally
+from jobrun.store.version import VERSION
 from jobrun.units import plural, to_ms
 
 MAX_LINE = 16 << 20  # bytes; a job with the largest arguments and result takes a quarter of it

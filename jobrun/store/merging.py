@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobrun.bell import Tone
+from jobrun.store.counting import work_of
 from jobrun.store.database import Database
 from jobrun.store.insertion import holder
 from jobrun.store.opening import connect
@@ -114,13 +115,13 @@ class Merging:
 
 
 _REST = ("entries", "ticks", "pauses", "sections", "last_runs")
-_COUNT = """
+_COUNT = f"""
     INSERT INTO job_tally (queue, work, state, count)
-    SELECT queue, CASE WHEN entry IS NOT NULL THEN entry WHEN kind = 'call' THEN task ELSE kind END, state, 1
+    SELECT queue, {work_of("jobs")}, state, 1
       FROM jobs
      WHERE id = :id
     ON CONFLICT DO UPDATE SET count = count + 1
-"""
+"""  # noqa: S608 -- fixed text
 
 
 def _opened(other: Path) -> sqlite3.Connection:

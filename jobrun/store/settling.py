@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from jobrun.store.counting import work_of
+
 CAUSE = "it ran elsewhere when it was exported"
 
 
@@ -62,14 +64,13 @@ _AGAIN = """
            finished_at = iif(cancel_at IS NULL, NULL, :at), reason = :cause
      WHERE state = 'running'
 """
-_TALLY = """
+_TALLY = f"""
     INSERT INTO job_tally (queue, work, state, count)
-    SELECT queue, CASE WHEN entry IS NOT NULL THEN entry WHEN kind = 'call' THEN task ELSE kind END AS work,
-           state, count(*)
+    SELECT queue, {work_of("jobs")} AS work, state, count(*)
       FROM jobs
      WHERE finished_at IS NOT NULL
      GROUP BY 1, 2, 3
-"""
+"""  # noqa: S608 -- fixed text
 _LAST_RUNS = """
     INSERT INTO last_runs (entry, is_success, job_id)
     SELECT entry, state = 'succeeded', max(id)
