@@ -127,7 +127,9 @@ RestartSec=5
 RestartPreventExitStatus=2 4 5
 # The job that the kernel kills for want of memory fails, not all of them.
 OOMPolicy=continue
-# No WatchdogSec=: what would feed the watchdog does not prove yet that every loop goes round.
+# It is fed only while scheduler and dispatcher answer. What it ends is started again, and so are the
+# jobs that ran, as far as their retries go; a disk that stands still for a minute is no fault of theirs.
+WatchdogSec=120
 """
 
 _FENCE = """\

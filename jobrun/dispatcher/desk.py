@@ -20,6 +20,7 @@ from jobrun.dispatcher.gathering import Gathering
 from jobrun.dispatcher.housekeeping import Housekeeping
 from jobrun.dispatcher.limits import Limits
 from jobrun.dispatcher.order import OrderBook
+from jobrun.dispatcher.reporting import Reporting
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.seating import Seating
 from jobrun.dispatcher.settings import Settings, World
@@ -44,6 +45,7 @@ from jobrun.wire.messages import (
     Noted,
     Nudge,
     Opened,
+    Probe,
     Retired,
     Retiring,
     Shutdown,
@@ -72,6 +74,7 @@ class Desk:
         self._limits = Limits(settings, control, world)
         self._closing = Closing(settings, control, world, self._books, log)
         self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
+        self._reporting = Reporting(settings, store, control)
         self._bell = Listener(self._side, Tone.WORK)
         for end in (self._control, self._bell):
             self._poll.register(end.fileno(), select.POLLIN)
@@ -142,7 +145,9 @@ class Desk:
             self._has_rung = False
             if self._books.look().has_work(self._world.now()) and self._wants_jobs():
                 self._commit()
-            self._look_for_cancels()
+            for seat in self._limits.cancel(self._seats, self._store.endings.to_cancel()):
+                self._take_back(seat)
+            self._reporting.report(self._seats, monotonic=self._world.monotonic())
             self._housekeeping.do_round(self._seats, monotonic=self._world.monotonic())
         except (NoRoom, Busy) as error:
             if self._limits.is_overdue():
@@ -185,6 +190,8 @@ class Desk:
                 self._control.send(Noted(name=message.name))
             case Gone() if all(message.name != known.name for known in self._news.gone):
                 self._note_death(message)
+            case Probe():
+                self._control.send(message)  # the last round has come to its end
             case Expect():
                 self._seats.expected = message.workers
             case Shutdown():
@@ -278,14 +285,6 @@ class Desk:
     def _wants_jobs(self) -> bool:
         is_ending = self._limits.is_stopping or self._closing.is_drained
         return not is_ending and any(seat.is_open and not seat.jobs for seat in self._seats)
-
-    def _look_for_cancels(self) -> None:
-        if not (orders := self._store.endings.to_cancel()):
-            return
-        self._limits.cancel(self._seats, orders)
-        for seat in self._seats:
-            if any(token in orders for token in seat.reserve()):
-                self._take_back(seat)
 
     def _timeout_s(self) -> float:
         monotonic = self._world.monotonic()

@@ -41,11 +41,15 @@ class Limits:
         until = self._world.monotonic() + wait_s
         self._drain_until = until if self._drain_until is None else min(self._drain_until, until)
 
-    def cancel(self, seats: Iterable[Seat], orders: Mapping[str | None, datetime]) -> None:
-        """Tell those to end whose end a person asked for."""
-        for seat in seats:
+    def cancel(self, seats: Iterable[Seat], orders: Mapping[str | None, datetime]) -> list[Seat]:
+        """Tell those to end whose end a person asked for; return who holds such a job in reserve."""
+        if not orders:
+            return []
+        found = list(seats)
+        for seat in found:
             if seat.first is not None and seat.first.token in orders:
                 self._stop(seat, Why.CANCELLED)
+        return [seat for seat in found if any(token in orders for token in seat.reserve())]
 
     def enforce(self, seats: Iterable[Seat]) -> None:
         """Tell and kill whatever is over its time."""

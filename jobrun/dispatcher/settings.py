@@ -27,6 +27,7 @@ class Settings:
     group_pid: int  # the supervisor
     generation: int  # counts the dispatchers of the group
     durability: str = FULL  # of what it commits
+    reports: bool = False  # to the supervisor, how the group stands
     keep_s: float | None = None  # how long jobs are kept that ended well; None: as long as tables say
 
 

@@ -10,6 +10,7 @@ anew every few seconds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 from collections.abc import Mapping
@@ -35,9 +36,11 @@ from jobrun.steps import Steps
 from jobrun.store import Store, check_for_workers, open_store
 from jobrun.table import Table
 from jobrun.trouble import AGAIN
+from jobrun.units import to_ms
 from jobrun.wire.channel import Channel
-from jobrun.wire.messages import Opened, Reload, Shutdown
+from jobrun.wire.messages import Coming, Opened, Probe, Reload, Reloaded, Shutdown
 
+TELL_EVERY_S = 3.0
 LONGEST_SLEEP_S = 2.0  # between looks at clock and table
 BATCH = 50  # entries that are served in one commit: others must not wait long for the write lock
 BEHIND = timedelta(days=1)  # a clock that lags so far behind the job file was not set yet since the boot
@@ -95,6 +98,9 @@ class Scheduler:
         self._has_pending = True  # ticks that wait for the end of a job; at first we do not know
         self._patience = Patience()  # while the disk is full or the file is locked
         self._wants_reload = False
+        self._was_asked = False  # to reload, by a person who waits for that
+        self._told = Coming(at=None)
+        self._tell_at = 0.0  # boot time; not before
         self._is_over = False
 
     def run(self, source: Source, table: Table | None) -> None:
@@ -125,7 +131,7 @@ class Scheduler:
     def step(self, source: Source) -> None:
         """Go once round: all that can be done now is done."""
         self._hear()
-        self._wants_reload |= source.has_changed(self._world.boottime())
+        self._wants_reload |= self._was_asked or source.has_changed(self._world.boottime())
         if self._awaits_clock() or self._patience.left_s(self._world.boottime()) > 0:
             return
         try:
@@ -135,6 +141,7 @@ class Scheduler:
             self._serve()
             self._pings.step()
             self._watch.step()
+            self._tell()
             self._store.check_is_in_place()
         except (NoRoom, Busy) as error:
             if self._patience.begin(self._world.boottime()):
@@ -142,12 +149,26 @@ class Scheduler:
         else:
             self._patience.end()
 
+    def _tell(self) -> None:
+        """Answer who asked for a reload, and tell from time to time when the next tick is due."""
+        with contextlib.suppress(EOFError):  # `_hear` notices
+            if self._was_asked:
+                self._was_asked = False
+                self._control.send(Reloaded())
+            next_at = None if self._timetable is None else self._timetable.next_at()
+            coming = Coming(at=None if next_at is None else to_ms(next_at))
+            if coming != self._told and self._world.boottime() >= self._tell_at:
+                self._told, self._tell_at = coming, self._world.boottime() + TELL_EVERY_S
+                self._control.send(coming)
+
     def _hear(self) -> None:
         """Listen to the supervisor."""
         try:
             while (message := self._control.receive()) is not None:
-                self._wants_reload |= isinstance(message, Reload)
+                self._was_asked |= isinstance(message, Reload)
                 self._is_over |= isinstance(message, Shutdown)
+                if isinstance(message, Probe):
+                    self._control.send(message)  # the last round has come to its end
         except EOFError:
             self._is_over = True
 

@@ -91,6 +91,12 @@ class Queue:
         """Say whether a job of a queue is due later; all that are may be read for that."""
         return queuenames.has_scheduled(self._db, queue)
 
+    def count_ready(self, queues: Sequence[str], *, most: int) -> int:
+        """Count what waits for workers of these queues; more than `most` are not counted."""
+        ready, arguments = (_READY_IN, [compact(queues)]) if queues else (_READY, [])
+        [(count,)] = self._db.rows(f"SELECT count(*) FROM ({ready} LIMIT ?)", [*arguments, most])  # noqa: S608 -- fixed text
+        return int(count)
+
     def promote(self, *, now: datetime) -> int:
         """Make ready what is due, in batches; return how many. A full batch may have left some."""
         due_at = self.next_due()

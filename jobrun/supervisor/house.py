@@ -23,6 +23,7 @@ from jobrun.supervisor.office import Main, Office, in_words
 from jobrun.supervisor.offices import Offices
 from jobrun.supervisor.roles import Before, Roles
 from jobrun.supervisor.room import make_room
+from jobrun.supervisor.service import Service
 from jobrun.supervisor.settings import Settings
 from jobrun.supervisor.stacks import print_all_stacks
 from jobrun.supervisor.terminal import Terminal
@@ -64,10 +65,10 @@ class House:
         self._settings = settings
         side = side_dir(settings.path)
         self._log = Log("supervisor")
-        self._service = notify.take(os.environ)
+        notifier = notify.take(os.environ)
         import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
         before = Before(cores=procs.keep_no_core(), descriptors=make_room(settings.workers))
-        self._roles = Roles(settings, import_paths, before)
+        self._roles = Roles(settings, import_paths, before, reports=notifier.is_heard)
         self._kin = Kin()
         self._crew = Crew(side, self._kin, self._fork)
         self._hiring = Hiring(settings, self._crew, self._roles.worker, self._log)
@@ -76,6 +77,7 @@ class House:
         self._offices = Offices(
             settings, clock=(self._clock, scheduler), desk=(self._desk, self._roles.dispatcher)
         )
+        self._service = Service(notifier, self._offices, settings.in_words())
         self._stops = 0  # how often we were asked to stop
         self._is_drained = False
         self._terminal = Terminal()
@@ -90,6 +92,7 @@ class House:
         while self._exit_code is None:
             self._keep_offices()
             self._keep_workers()
+            self._service.watch()
             self._wait()
             self._hear_signals()
             self._hear(self._clock)
@@ -114,6 +117,7 @@ class House:
             pause_s = office.pause()
             self._log.say(f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s")
             return
+        self._service.probe_anew(office)
         if office is self._desk:
             self._crew.tell_anew()
             self._introduce_all()
@@ -171,6 +175,7 @@ class House:
         waits = [TELL_AGAIN_S] if self._crew.ended else []
         if any(not slot.is_introduced for slot in self._crew.all()):
             waits.append(TELL_AGAIN_S)
+        waits += [] if (wait_s := self._service.wait_s()) is None else [wait_s]
         waits += self._offices.waits_s(is_ending=self._stops > 0)
         if self._offices.are_open and not self._stops and not self._is_drained:
             waits += self._hiring.waits_s()
@@ -181,10 +186,17 @@ class House:
             is_hangup = signum == signal.SIGHUP
             if signum in _ENDS or (is_hangup and self._terminal.has_gone()):
                 self._stop(signum)
-            elif is_hangup and self._clock.flush():  # else one of many waits there already
-                self._clock.send(Reload())
+            elif is_hangup:
+                self._reload()
             elif signum == signal.SIGQUIT:
                 self._ask_for_stacks()
+
+    def _reload(self) -> None:
+        self._service.reload()
+        if not self._clock.pid:
+            self._service.reloaded()  # there is no table
+        elif self._clock.flush():  # else one of many waits there already
+            self._clock.send(Reload())
 
     def _stop(self, signum: int) -> None:
         self._stops += 1
@@ -224,13 +236,17 @@ class House:
                 self._hiring.retired(message.name, message.reason)
             case Drained():
                 self._is_drained = True
+            case _:
+                self._service.hear(message, office)
 
     def _has_opened(self, office: Office) -> None:
+        if office is self._clock:
+            self._service.reloaded()  # it may have died of it; its successor has read the table
         if not self._offices.note_open(office):
             return
         if self._settings.workers and not self._settings.burst:
             self._log.say(self._settings.in_words())
-        self._service.ready(self._settings.in_words())
+        self._service.note_open(has_workers=self._settings.workers > 0)
 
     def _signal_worker(self, name: str, signum: int) -> None:
         slot = self._crew.named(name)

@@ -23,10 +23,13 @@ class Before(NamedTuple):
 class Roles:
     """The main functions of the forked; each returns the exit code of its process."""
 
-    def __init__(self, settings: Settings, import_paths: tuple[str, ...], before: Before) -> None:
+    def __init__(
+        self, settings: Settings, import_paths: tuple[str, ...], before: Before, *, reports: bool = False
+    ) -> None:
         self._settings = settings
         self._before = before
         self._import_paths = import_paths
+        self._reports = reports
 
     def dispatcher(self, control: Channel, generation: int) -> int:
         settings = DeskSettings(
@@ -40,6 +43,7 @@ class Roles:
             durability=self._settings.durability,
             group_pid=os.getppid(),
             generation=generation,
+            reports=self._reports,
         )
         return dispatcher.run(settings, control, World())
 

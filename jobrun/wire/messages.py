@@ -2,10 +2,10 @@
 
     dispatcher -> worker       Greeting  Settled  Stop  Answer  Leave, and on a channel of its own  Run
     worker     -> dispatcher   Hello  Ended  Ask  Retiring
-    supervisor -> dispatcher   Hired  Gone  Expect  Shutdown
-    dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Retired  Drained
-    supervisor -> scheduler    Reload  Shutdown
-    scheduler  -> supervisor   Opened
+    supervisor -> dispatcher   Hired  Gone  Expect  Probe  Shutdown
+    dispatcher -> supervisor   Opened  Noted  Nudge  Kill  Retired  Probe  Report  Drained
+    supervisor -> scheduler    Reload  Probe  Shutdown
+    scheduler  -> supervisor   Opened  Reloaded  Probe  Coming
 
 Received is not committed: a worker keeps each `Ended` until it gets `Settled`, which is sent after
 COMMIT; the supervisor repeats `Gone` until it gets `Noted`. A `Run` that no worker has read yet can be
@@ -170,6 +170,35 @@ class Reload:
 
 
 @frozen
+class Reloaded:
+    """It was read, and taken or not."""
+
+
+@frozen
+class Probe:
+    """To be sent back by a loop that goes round."""
+
+    number: int
+
+
+@frozen
+class Report:
+    """How a group stands, for its status line."""
+
+    workers: int  # that have answered
+    running: int
+    ready: int
+    is_more: bool  # so many at least
+
+
+@frozen
+class Coming:
+    """When the next tick is due, in ms; None: never."""
+
+    at: int | None
+
+
+@frozen
 class Opened:
     """The store is open: the dispatcher takes workers, the scheduler has read its table."""
 
@@ -209,4 +238,5 @@ class Drained:
 Message = (
     Greeting | Run | Settled | Stop | Answer | Leave | Hello | Ended | Ask | Retiring
     | Hired | Gone | Expect | Shutdown | Reload | Opened | Noted | Nudge | Kill | Retired | Drained
+    | Reloaded | Probe | Report | Coming
 )  # fmt: skip

@@ -11,6 +11,8 @@ import pytest
 
 from jobrun.cli.commands.working import DRAIN_S, GRACE_S
 from jobrun.cli.unitfiles import Service, Wanted, unit_file
+from jobrun.dispatcher.process import PATIENCE_S
+from jobrun.supervisor.service import PROBES_A_WATCH
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HOST, USER = (), ("--user",)
@@ -132,3 +134,9 @@ def test_words_that_make_no_unit_are_a_usage_error(jobrun: Run, words: tuple[str
 
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_the_watchdog_waits_longer_than_we_wait_for_a_job_file(jobrun: Run) -> None:
+    [patience] = _settings(jobrun("systemd", "cron").stdout)["WatchdogSec"]
+
+    assert int(patience) / PROBES_A_WATCH > 2 * PATIENCE_S

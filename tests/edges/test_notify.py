@@ -38,7 +38,7 @@ def _heard(manager: socket.socket) -> list[str]:
 def test_systemd_hears_that_the_service_is_ready(manager: socket.socket) -> None:
     _notifier(manager).ready("12 entries")
 
-    assert _heard(manager) == ["READY=1", "STATUS=12 entries"]
+    assert _heard(manager) == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=12 entries"]
 
 
 def test_the_end_asks_for_the_time_it_needs_once_it_has_begun(manager: socket.socket) -> None:
@@ -51,13 +51,13 @@ def test_the_end_asks_for_the_time_it_needs_once_it_has_begun(manager: socket.so
 def test_a_status_is_one_line_and_nothing_else(manager: socket.socket, text: str) -> None:
     _notifier(manager).ready(text)
 
-    assert _heard(manager) == ["READY=1", "STATUS=jobs MAINPID=1"]
+    assert _heard(manager) == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=jobs MAINPID=1"]
 
 
 def test_a_status_that_is_no_utf_8_is_still_heard(manager: socket.socket) -> None:
     _notifier(manager).ready("/srv/\udcff.toml")
 
-    assert _heard(manager) == ["READY=1", "STATUS=/srv/?.toml"]
+    assert _heard(manager) == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=/srv/?.toml"]
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,30 @@ def test_a_job_inherits_nothing_that_speaks_for_the_service() -> None:
     notify.take(environ)
 
     assert environ == {"PATH": "/usr/bin"}
+
+
+def test_a_reload_and_a_sign_of_life_are_told(manager: socket.socket) -> None:
+    notifier = _notifier(manager)
+
+    notifier.reloading()
+    notifier.alive()
+
+    [reloading, stamp] = _heard(manager)
+    assert (reloading, stamp.partition("=")[0]) == ("RELOADING=1", "MONOTONIC_USEC")
+    assert _heard(manager) == ["WATCHDOG=1"]
+
+
+@pytest.mark.parametrize(
+    ("said", "watchdog_s"),
+    [
+        ({"WATCHDOG_USEC": "1500000"}, 1.5),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": str(os.getpid())}, 1.5),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_watchdog_that_is_another_s_is_not_fed(said: dict[str, str], watchdog_s: float | None) -> None:
+    assert notify.take({"NOTIFY_SOCKET": "/run/notify", **said}).watchdog_s == watchdog_s
+    assert notify.take(dict(said)).watchdog_s is None, "nobody would hear it"

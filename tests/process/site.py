@@ -92,6 +92,9 @@ class Group:
         """Return the pid of its scheduler: the child that was forked first."""
         return eventually(lambda: min(children_of(self.pid), default=0))
 
+    def children(self) -> set[int]:
+        return children_of(self.pid)
+
     def runner(self, job_id: int) -> int:
         """Return the pid of the worker that runs a job."""
         job = self._site.job(job_id)
@@ -149,6 +152,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._locale = {"LANG": "C.UTF-8"}
+        self.service: dict[str, str] = {}  # what systemd would say in the environment
         self.path = folder / "jobs.db"
         self.side = side_dir(self.path)
         self.store = open_store(self.path, create=True)
@@ -167,7 +171,7 @@ class Site:
     def environment(self) -> dict[str, str]:
         """Return what all processes of this site are started with, and are found by."""
         name, _, value = self._mark.partition("=")
-        return {**kept(), **self._locale, "LEDGER": str(self.effects_path), name: value}
+        return {**kept(), **self._locale, **self.service, "LEDGER": str(self.effects_path), name: value}
 
     def start(self, *options: str, n: int = 2, grace: str = "0.3s") -> Group:
         """Start a group of workers."""
