@@ -7,9 +7,19 @@ from typing import Annotated
 import typer
 
 from jobrun.cli.readers import whole
+from jobrun.errors import UsageError
+from jobrun.log import Form
 from jobrun.units import parse_size
 
 MOST_JOBS = 10**9
+
+
+def _form(text: str) -> Form:
+    try:
+        return Form(text)
+    except ValueError:
+        raise UsageError(f"bad form of the log `{text}`", hint="forms: text, json") from None
+
 
 MaxJobs = Annotated[
     int | None,
@@ -29,3 +39,9 @@ MaxMemory = Annotated[
         help="Replace a worker that has grown over SIZE, as 500M.",
     ),
 ]
+LogForm = Annotated[
+    Form | None,
+    typer.Option("--log", metavar="FORM", parser=_form, help="Write the log as text or json."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log the begin and the end of every job.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log troubles only.")]

@@ -21,7 +21,7 @@ class Aftermath:
     def __init__(self, error: JobrunError, spool: Path, seats: Seating, world: World, log: Log) -> None:
         """Say what is wrong, and what becomes of the group."""
         hint = f"; {error.hint}" if error.hint else ""
-        log.say(f"{error.message}{hint}; no job is begun any more, and the group leaves")
+        log.say("file-lost", f"{error.message}{hint}; no job is begun any more, and the group leaves")
         ballast.give(spool.parent)
         self._error = error.message
         self._spool = spool
@@ -64,7 +64,9 @@ class Aftermath:
         """Say what became of the jobs that ran."""
         lost = sorted(job.id for seat in self._seats for job in seat.jobs.values())
         if self._kept:
-            self._log.say(f"{self._kept} ends are kept in `{self._spool}`, for when the job file is back")
+            self._log.say(
+                "file-lost", f"{self._kept} ends are kept in `{self._spool}`, for when the job file is back"
+            )
         if lost:
             why = f": {self._fault.strerror}" if self._fault else ""
-            self._log.say(f"how these jobs end cannot be kept{why}: {', '.join(map(str, lost))}")
+            self._log.say("file-lost", f"how these jobs end cannot be kept{why}: {', '.join(map(str, lost))}")

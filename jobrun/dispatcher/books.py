@@ -11,13 +11,13 @@ from jobrun.dispatcher.ballast import cut_wal
 from jobrun.dispatcher.ends import Ended as End
 from jobrun.dispatcher.ends import end_attempts, expire, tell_of_begin
 from jobrun.dispatcher.hands import Hands
+from jobrun.dispatcher.lines import Line, of_end
 from jobrun.dispatcher.pace import Pace
 from jobrun.dispatcher.seat import Seat
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.errors import NoRoom, UsageError
-from jobrun.lifecycle import Settlement
 from jobrun.locks.records import read_record
-from jobrun.model import TROUBLED, Ending, Job, Output, WorkerRow
+from jobrun.model import Ending, Job, Output, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.requests import check
 from jobrun.run.output import collect_file
@@ -70,7 +70,7 @@ class Told:
 
     claimed: list[Job] = field(default_factory=list)
     answers: list[tuple[Seat, Answer]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)  # for the log
+    lines: list[Line] = field(default_factory=list)  # for the log
 
 
 class Books:
@@ -123,7 +123,7 @@ class Books:
                 shelf.remove(self._spool, token)
         return told
 
-    def _settle(self, news: News, seats: Mapping[str, Seat], *, is_stopping: bool) -> list[str]:
+    def _settle(self, news: News, seats: Mapping[str, Seat], *, is_stopping: bool) -> list[Line]:
         """Write how attempts ended; return lines for the log."""
         ends: list[End] = [
             (job, ended.ending, ended.pid or seat.pid)
@@ -140,7 +140,7 @@ class Books:
         becomes = end_attempts(self._store, ends, self._world)
         for gone in news.gone:
             self._store.workers.leave(gone.name)
-        told = [_line(job, ending, state) for (job, ending, _), state in zip(ends, becomes, strict=True)]
+        told = [of_end(job, ending, state) for (job, ending, _), state in zip(ends, becomes, strict=True)]
         return list(filter(None, told))
 
     def _deaths(self, seat: Seat, gone: Gone, told: Collection[str], *, is_stopping: bool) -> list[End]:
@@ -205,13 +205,3 @@ class Books:
             started_at=from_ms(hired.started_at),
             stopping_at=None,
         )
-
-
-def _line(job: Job, ending: Ending, becomes: Settlement | None) -> str | None:
-    """Return what the log is told of an end; nothing of those that went as expected."""
-    attempt = f"job {job.id} attempt {job.attempt}"
-    if becomes is None:
-        return f"{attempt}: {ending.outcome} came too late, it was ended before"
-    if ending.has_begun and (not becomes.state.is_final or becomes.state in TROUBLED):
-        return f"{attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
-    return None

@@ -153,7 +153,7 @@ class Desk:
             if self._limits.is_overdue():
                 raise
             if self._patience.begin(self._world.monotonic()):
-                self._log.say(f"{error.message}; trying again until it can be done")
+                self._log.say("file-waits", f"{error.message}; trying again until it can be done")
             return
         self._patience.end()
         self._store.check_is_in_place()
@@ -220,7 +220,7 @@ class Desk:
                     case Ask():
                         self._news.asked.append((seat, message))
         except Unreadable as error:
-            self._log.say(str(error))
+            self._log.say("message-lost", str(error))
             self._greet(seat)  # it sends again what it has
             self._hear_seat(seat)  # if it is dead, it does not: what came behind counts
 

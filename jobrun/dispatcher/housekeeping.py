@@ -94,7 +94,8 @@ class Housekeeping:
                 self._store.queue.bring_forward(-step_s, now=self._world.now())
             self._ageless_until = monotonic + AGELESS_S
             self._log.say(
-                f"the clock was set by {step_s:+.0f} s; nothing is removed for its age for {AGELESS_S / 60:.0f} min"
+                "clock-set",
+                f"the clock was set by {step_s:+.0f} s; nothing is removed for its age for {AGELESS_S / 60:.0f} min",
             )
         self._steps.note()
 
@@ -131,9 +132,10 @@ class Housekeeping:
             ending = verdict.NEVER_BEGAN
         [becomes] = end_attempts(self._store, [(job, ending, pid)], self._world)
         if becomes is not None:
-            self._log.say(
+            text = (
                 f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"
             )
+            self._log.say("recovered", text, job=job.id, attempt=job.attempt, outcome=ending.outcome.value)
         self._recovery.forget(job)
         shelf.remove(self._side / "spool", job.token or "")
 

@@ -28,14 +28,14 @@ def run(settings: Settings, control: Channel, world: World) -> int:
         log.refuse(error)
         return AGAIN if isinstance(error, DiskFault) and settings.generation > 1 else error.exit_code
     if store.created:
-        log.say(f"made a job file at {settings.path}")
+        log.say("file-made", f"made a job file at {settings.path}")
     ballast.reserve(side_dir(settings.path))
     try:
         with store, closing(Desk(settings, store, control, world, log)) as desk:
             return desk.run()
     except DiskFault as error:
-        log.say(error.message)
+        log.say("file-lost", error.message)
         return AGAIN  # the workers keep their endings, and the next one opens the file anew
     except JobrunError as error:
-        log.say(f"{error.message}{f'; {error.hint}' if error.hint else ''}")
+        log.say("file-lost", f"{error.message}{f'; {error.hint}' if error.hint else ''}")
         return error.exit_code

@@ -111,7 +111,7 @@ class Seating:
                 try:
                     message = take()
                 except Unreadable as error:
-                    self._log.say(str(error))
+                    self._log.say("message-lost", str(error))
                     is_lost = True
                     continue
                 if message is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobrun.dispatcher import lines
 from jobrun.dispatcher.books import News, Told
 from jobrun.dispatcher.order import OrderBook
 from jobrun.dispatcher.seat import Seat
@@ -32,6 +33,8 @@ class Teller:
             seat = self._seats.by_name[job.worker]
             seat.take(job, now=self._world.now(), monotonic=self._world.monotonic())
             self.hand_out(seat, job)
+            if (line := lines.of_begin(job)) is not None:
+                told.lines.append(line)
         for seat, answer in told.answers:
             self._seats.send(seat, answer)
         for seat, tokens in news.settled().items():
@@ -40,7 +43,7 @@ class Teller:
             self._seats.dismiss(gone.name)
             self._control.send(Noted(name=gone.name))
         for line in told.lines:
-            self._log.say(line)
+            self._log.say(line.event, line.text, **line.ids)
 
     def hand_out(self, seat: Seat, job: Job) -> None:
         """Order a worker to run a job."""

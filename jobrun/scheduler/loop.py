@@ -62,7 +62,7 @@ def run(settings: Settings, control: Channel, world: World) -> int:
             store.check_is_writable()
             check_for_workers(settings.path)
             if store.created:
-                log.say(f"made a job file at {settings.path}")
+                log.say("file-made", f"made a job file at {settings.path}")
             seat = sole_scheduler(
                 store,
                 settings.table,
@@ -145,7 +145,7 @@ class Scheduler:
             self._store.check_is_in_place()
         except (NoRoom, Busy) as error:
             if self._patience.begin(self._world.boottime()):
-                self._log.say(f"{error.message}; trying again until it can be done")
+                self._log.say("file-waits", f"{error.message}; trying again until it can be done")
         else:
             self._patience.end()
 
@@ -185,7 +185,7 @@ class Scheduler:
         except (UsageError, Refused) as error:
             self._store.tables.problem(self._name, error.message)
             for line in (f"{error.message}; the table is kept as it was", *error.details):
-                self._log.say(line)
+                self._log.say("table-problem", line)
         self._wants_reload = False
 
     def take(self, table: Table, *, now: datetime | None = None) -> None:
@@ -203,14 +203,14 @@ class Scheduler:
             self._store.entries.rewind(self._name, now=now)
         self._timetable = self._new_timetable(entries)
         for line in (*changes_in_words(changes), *table.warnings):
-            self._log.say(line)
+            self._log.say("table-changed", line)
         ours = self._timetable.entries.values()
         at_boot = [entry.name for entry in ours if entry.schedule is Special.REBOOT]
         self._serving.serve_boot(self._timetable, at_boot, procs.boot_id(), now=now)
 
     def _announce(self) -> None:
         if self._timetable is not None:
-            self._log.say(coming_in_words(self._name, self._timetable, self._world.now()))
+            self._log.say("table-taken", coming_in_words(self._name, self._timetable, self._world.now()))
 
     def _look_at_clock(self) -> None:
         """Notice that the wall clock was set: what falls due next is another matter then."""
@@ -221,7 +221,7 @@ class Scheduler:
                 earliest = self._world.now() - timedelta(seconds=since_s)
                 self._store.entries.rewind(self._name, now=earliest)
                 self._timetable = self._new_timetable(self._timetable.entries)
-            self._log.say(f"the clock was set by {step_s:+.0f} s")
+            self._log.say("clock-set", f"the clock was set by {step_s:+.0f} s")
         self._steps.note()
 
     def _is_clock_behind(self) -> bool:
@@ -230,8 +230,9 @@ class Scheduler:
         if newest is None or now >= newest - BEHIND:
             return False
         self._log.say(
+            "clock-set",
             f"the clock shows {now:%F}, and the last job was added on {newest:%F}: no tick is served"
-            f" for {BEHIND_S:.0f} s, or until the clock is set"
+            f" for {BEHIND_S:.0f} s, or until the clock is set",
         )
         self._clock_until = self._world.boottime() + BEHIND_S
         return True

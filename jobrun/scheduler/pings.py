@@ -113,7 +113,9 @@ class Pings:
             self._limits[host] = result.limit
         if result.error is not None and _was_last_try(ping):
             whose = ping.entry or f"job {ping.job_id}"
-            self._log.say(f"{whose}: {host} was not told, {ping.tries + 1} tries: {result.error}")
+            self._log.say(
+                "ping-failed", f"{whose}: {host} was not told, {ping.tries + 1} tries: {result.error}"
+            )
 
     def _hand_over(self, now: datetime) -> None:
         """Give the messenger what is due, as much as may be under way at once."""
@@ -123,7 +125,7 @@ class Pings:
         due = self._due(now)
         if any(now - ping.created_at > OLDEST for ping in due):
             count = self._outbox.forget_before(now - OLDEST)
-            self._log.say(f"pings dropped that could not be sent within an hour: {count}")
+            self._log.say("ping-failed", f"pings dropped that could not be sent within an hour: {count}")
             due = self._due(now)
         for ping in due[:room]:
             self._post(ping)

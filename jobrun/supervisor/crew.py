@@ -134,6 +134,12 @@ class Crew:
         """Return a worker that is not reaped yet, so that its pid is still its own."""
         return next((slot for slot in self.living() if slot.name == name), None)
 
+    def signal(self, name: str, signum: int) -> None:
+        """Send a signal to a worker, if it is still there."""
+        if (slot := self.named(name)) is not None:
+            slot.is_doomed |= signum == signal.SIGKILL
+            os.kill(slot.pid, signum)
+
     def with_pid(self, pid: int) -> Slot | None:
         return next((slot for slot in self.living() if slot.pid == pid), None)
 

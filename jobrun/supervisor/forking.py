@@ -37,7 +37,7 @@ def fork(main: Callable[[], int], *, let_go: Callable[[], None], stacks_fd: int)
         if trouble is None:
             sys.excepthook(*sys.exc_info())
             _end_process(BUG)
-        Log("fork", stacks_fd).say("; ".join(filter(None, [trouble.message, trouble.hint])))
+        Log("fork", stacks_fd).say("cannot-start", "; ".join(filter(None, [trouble.message, trouble.hint])))
         _end_process(AGAIN)
 
 

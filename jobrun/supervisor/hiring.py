@@ -55,7 +55,7 @@ class Hiring:
         who, how = f"worker {slot.number} ({slot.name})", in_words(code)
         if slot.gone is not None and slot.gone.begun:
             self._forgive(slot.number)  # a job did it; it is stopped after three times
-            self._log.say(f"{who} {how}; replaced in 0 s")
+            self._log.say("worker-ended", f"{who} {how}; replaced in 0 s", worker=slot.number)
             return
         self._exit_code = BUG if code == BUG else CANNOT_WORK
         self._put_off(slot.number, who, how, "replaced")
@@ -64,7 +64,7 @@ class Hiring:
         """Give the seat of a worker to another one, who is hired at once."""
         if (slot := self._crew.retire(name)) is not None:
             self._forgive(slot.number)
-            self._log.say(f"worker {slot.number} replaced {reason}")
+            self._log.say("worker-replaced", f"worker {slot.number} replaced {reason}", worker=slot.number)
 
     def _empty(self) -> list[int]:
         return [n for n in self._numbers if n not in self._crew.by_number and not self._is_hopeless(n)]
@@ -86,7 +86,9 @@ class Hiring:
             told = f"{how}; not {what}"
         if self._told.get(number) != told or not pause_s:
             self._told[number] = told
-            self._log.say(f"{who} {told}{' from now on' if is_longest else ''}")
+            self._log.say(
+                "cannot-start", f"{who} {told}{' from now on' if is_longest else ''}", worker=number
+            )
 
     def _forgive(self, number: int) -> None:
         self._pauses.forgive(number - 1)

@@ -8,6 +8,7 @@ import select
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from jobrun import notify, procs
 from jobrun.errors import JobFileUnusable, JobrunError
@@ -66,7 +67,7 @@ class House:
         side = side_dir(settings.path)
         self._log = Log("supervisor")
         notifier = notify.take(os.environ)
-        import_paths = check_import_paths(settings.import_paths, warn=self._log.say)
+        import_paths = check_import_paths(settings.import_paths, warn=partial(self._log.say, "import-path"))
         before = Before(cores=procs.keep_no_core(), descriptors=make_room(settings.workers))
         self._roles = Roles(settings, import_paths, before, reports=notifier.is_heard)
         self._kin = Kin()
@@ -115,7 +116,9 @@ class House:
             self._offices.fill(office)
         except OSError as error:
             pause_s = office.pause()
-            self._log.say(f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s")
+            self._log.say(
+                "cannot-start", f"cannot start a {office.name}: {error.strerror}; again in {pause_s:g} s"
+            )
             return
         self._service.probe_anew(office)
         if office is self._desk:
@@ -202,10 +205,11 @@ class House:
         self._stops += 1
         if self._stops == 1:
             self._log.say(
-                f"stopping: running jobs have {self._settings.drain_s:g} s; a second signal hurries"
+                "stopping",
+                f"stopping: running jobs have {self._settings.drain_s:g} s; a second signal hurries",
             )
         elif self._stops == 2:
-            self._log.say("hurrying: running jobs are interrupted")
+            self._log.say("hurrying", "hurrying: running jobs are interrupted")
         elif signum == signal.SIGINT:
             self._exit_code = 128 + signum
         if not self._offices.are_open or not (self._settings.workers or self._clock.pid):
@@ -227,9 +231,9 @@ class House:
             case Opened():
                 self._has_opened(office)
             case Nudge():
-                self._signal_worker(message.name, NUDGE)
+                self._crew.signal(message.name, NUDGE)
             case Kill():
-                self._signal_worker(message.name, signal.SIGKILL)
+                self._crew.signal(message.name, signal.SIGKILL)
             case Noted():
                 self._crew.forget(message.name)
             case Retired():
@@ -245,14 +249,8 @@ class House:
         if not self._offices.note_open(office):
             return
         if self._settings.workers and not self._settings.burst:
-            self._log.say(self._settings.in_words())
+            self._log.say("started", self._settings.in_words())
         self._service.note_open(has_workers=self._settings.workers > 0)
-
-    def _signal_worker(self, name: str, signum: int) -> None:
-        slot = self._crew.named(name)
-        if slot is not None:
-            slot.is_doomed |= signum == signal.SIGKILL
-            os.kill(slot.pid, signum)
 
     def _reap(self) -> None:
         while True:
@@ -283,7 +281,10 @@ class House:
             self._exit_code = self._end_code
         else:
             pause_s = office.pause()
-            self._log.say(f"{office.name} {in_words(code)}; replaced in {pause_s:g} s, running jobs go on")
+            self._log.say(
+                "office-ended",
+                f"{office.name} {in_words(code)}; replaced in {pause_s:g} s, running jobs go on",
+            )
 
     def _fork(self, main: Callable[[], int], let_go: Callable[[], None]) -> int:
         return fork(main, let_go=lambda: self._let_go(let_go), stacks_fd=self._log.fd)

@@ -15,9 +15,9 @@ WRITING_S = 0.05  # for one process to write its stacks before the next begins
 
 def print_all_stacks(log: Log, children: Mapping[str, int]) -> None:
     """Write our own stacks, and have each child, named with its pid, write its own."""
-    log.say("stacks of the supervisor:")
+    log.say("stacks", "stacks of the supervisor:")
     faulthandler.dump_traceback(log.fd)
     for name, pid in children.items():
-        log.say(f"stacks of {name}, pid {pid}:")
+        log.say("stacks", f"stacks of {name}, pid {pid}:")
         os.kill(pid, signal.SIGQUIT)
         time.sleep(WRITING_S)

@@ -92,7 +92,7 @@ class Worker:
             try:
                 self._handle(self._next())
             except Unreadable as error:
-                self._log.say(str(error))
+                self._log.say("message-lost", str(error))
                 time.sleep(RETRY_S)
                 # The dispatcher greets us, and hands out again what we did not get.
                 self._post.channel.send(Hello(generation=UNASKED, unsettled=[]))

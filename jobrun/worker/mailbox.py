@@ -38,7 +38,7 @@ class Mailbox:
             while (message := self._channel.receive()) is not None:
                 self.inbox.append(message)
         except Unreadable as error:
-            self._log.say(str(error))
+            self._log.say("message-lost", str(error))
         except (EOFError, OSError):
             os._exit(1)  # orphaned: what runs here is ended by the next recovery
 

@@ -238,7 +238,7 @@ def test_a_reaped_worker_cannot_be_named_any_more(crew: Crew) -> None:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what is said to the log, without its head."""
     said: list[str] = []
-    monkeypatch.setattr("jobrun.log.Log.say", lambda _self, text: said.append(text))
+    monkeypatch.setattr("jobrun.log.Log.say", lambda _self, _event, text, **_ids: said.append(text))
     return said
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from jobrun.model import State
 from tests.process.site import DEADLINE_S, Site
 
 pytestmark = pytest.mark.process
@@ -182,3 +186,27 @@ def test_without_a_watchdog_none_is_fed(site: Site, manager: Manager) -> None:
     manager.hears(lambda text: "READY=1" in text)
 
     assert manager.is_silent("WATCHDOG=1", for_s=2 * WATCHDOG_S)
+
+
+def test_the_log_of_a_group_is_json_where_asked_and_tells_of_each_job_if_it_is_verbose(site: Site) -> None:
+    group = site.start("--log", "json", "--verbose", "--burst", n=1)
+    good, bad = site.shell("true"), site.shell("exit 3")
+    group.wait()
+    site.start("--log", "json", "--verbose", "--burst", n=1).wait()
+
+    lines = [json.loads(line) for each in site.groups for line in each.log().splitlines()]
+
+    told = {(line.get("job"), line["event"], line.get("outcome")) for line in lines}
+    assert {(good, "job-begun", None), (good, "job-ended", "ok"), (bad, "job-failed", "error")} <= told
+
+
+def test_a_group_whose_log_nobody_reads_goes_on(site: Site) -> None:
+    job_ids = [site.shell("exit 3") for _ in range(60)]
+    command = [sys.executable, "-m", "jobrun", "--db", str(site.path), "worker", "--burst", "-n", "1"]
+
+    with subprocess.Popen(
+        command, env=site.environment(), cwd=site.folder, stderr=subprocess.PIPE, pipesize=4096
+    ) as group:
+        assert group.wait(DEADLINE_S) == 0
+
+    assert {site.job(job_id).state for job_id in job_ids} == {State.FAILED}

@@ -61,7 +61,7 @@ def test_row_12_markup_in_a_name_is_just_a_name(name: str, is_terminal: bool, fa
 def test_row_13_an_event_is_one_line_of_the_log_whatever_it_tells_of(text: str, tmp_path: Path) -> None:
     file = tmp_path / "log"
     fd = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
-    Log("worker 1", fd=fd).say(f"job 1 attempt 1: error, {text}; now failed")
+    Log("worker 1", fd=fd).say("job-failed", f"job 1 attempt 1: error, {text}; now failed")
     os.close(fd)
 
     [line] = file.read_text("utf-8").split("\n")[:-1]

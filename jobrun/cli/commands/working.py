@@ -8,10 +8,11 @@ from pathlib import Path
 import typer
 
 from jobrun.cli import options
-from jobrun.cli.groupoptions import MaxJobs, MaxMemory
+from jobrun.cli.groupoptions import LogForm, MaxJobs, MaxMemory, Quiet, Verbose
 from jobrun.cli.place import job_file
 from jobrun.durability import FULL
 from jobrun.errors import UsageError
+from jobrun.log import Form, Level, Style, adopt, is_journal
 
 DRAIN_S = 30.0
 GRACE_S = 10.0
@@ -30,6 +31,9 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     durability: options.Durability = FULL,
     max_jobs: MaxJobs = None,
     max_memory: MaxMemory = None,
+    log: LogForm = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     paths: options.ImportPaths = None,
 ) -> int:
     """Run jobs until told to stop.
@@ -39,6 +43,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     """
     if burst and cron is not None:
         raise UsageError("--burst leaves when nothing is due, and a table always has something to come")
+    _adopt(log, verbose=verbose, quiet=quiet)
     return _run(
         ctx,
         workers=workers,
@@ -64,12 +69,16 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     durability: options.Durability = FULL,
     max_jobs: MaxJobs = None,
     max_memory: MaxMemory = None,
+    log: LogForm = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     paths: options.ImportPaths = None,
 ) -> int:
     """Make jobs of a table when they fall due, and run them, until told to stop.
 
     The table is read again when it changes, and on HUP; with any error in it, it is kept as it was.
     """
+    _adopt(log, verbose=verbose, quiet=quiet)
     return _run(
         ctx,
         workers=workers,
@@ -81,6 +90,14 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
         durability=durability,
         paths=paths,
     )
+
+
+def _adopt(form: Form | None, *, verbose: bool, quiet: bool) -> None:
+    """Let the group write its log as asked."""
+    if verbose and quiet:
+        raise UsageError("--verbose and --quiet exclude each other")
+    most = Level.DEBUG if verbose else Level.WARNING if quiet else Level.INFO
+    adopt(Style(form=form or Form.TEXT, most=most, is_journal=is_journal(os.environ)))
 
 
 def _run(  # noqa: PLR0913 -- what both verbs have
