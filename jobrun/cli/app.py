@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from jobrun.cli.verbs import FAMILIES, NAMES, VERBS, Family, Heading, Verb
+from jobrun.cli.verb import Family, Heading, Verb
+from jobrun.cli.verbs import FAMILIES, NAMES, VERBS
 from jobrun.errors import UsageError, meant
 
 # What typer raises for words that make no sense; from 0.26 on click is a part of typer.

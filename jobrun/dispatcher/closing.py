@@ -28,7 +28,8 @@ class Closing:
         if not (self.is_drained or is_busy) and (limits.is_stopping or self._is_burst_over(seats)):
             self.is_drained = True
             if not limits.is_stopping and (left := self._books.left_in_paused()):
-                self._log.say(f"leaving; what waits in paused queues is left there: {', '.join(left)}")
+                text = f"leaving; what waits in paused queues is left there: {', '.join(left)}"
+                self._log.say("queue-left", text)
             self._control.send(Drained())  # first, or a worker that leaves would be replaced
             seats.send_home()
 

@@ -45,7 +45,7 @@ class Housekeeping:
         self._store = store
         self._log = log
         self._world = world
-        self._retention = Retention(store, keep_s, log.say)
+        self._retention = Retention(store, keep_s, lambda text: log.say("file-large", text))
         self._side = side_dir(store.path)
         self._role = Role(self._side / "housekeeper")
         self._recovery = Recovery(self._side)

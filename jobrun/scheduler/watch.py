@@ -76,4 +76,4 @@ class Watch:
                 self._say(row, *told)
 
     def _say(self, row: AlertRow, event: Event, reading: Reading) -> None:
-        self._log.say(f"alert {row.alert.name} {event}: {reading.text}")
+        self._log.say("alert", f"alert {row.alert.name} {event}: {reading.text}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobrun.cli.app import run
-from jobrun.cli.verbs import CRON
+from jobrun.cli.families import CRON
 from jobrun.errors import UsageError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

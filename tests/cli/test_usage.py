@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jobrun.cli.app import run
+from jobrun.cli.verb import Verb
 from jobrun.cli.verbs import VERBS as ALL
-from jobrun.cli.verbs import Verb
 from jobrun.errors import UsageError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
