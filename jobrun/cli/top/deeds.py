@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from datetime import datetime
 
 from jobrun.actions import acting
 from jobrun.actions.acting import Changed
 from jobrun.actions.looking import get
+from jobrun.cli.person import me
 from jobrun.cli.top.steering import Deed, Order
 from jobrun.measures import Pause
 from jobrun.model import State
@@ -38,13 +37,5 @@ def _pause_or_resume(store: Store, queue: str, now: datetime) -> str:
     with store.group():
         if store.pauses.end(queue, now=now) is not None:
             return f"queue {queue} goes on"
-        store.pauses.begin(Pause(queue=queue, since=now, until=None, by=_user(), reason=REASON))
+        store.pauses.begin(Pause(queue=queue, since=now, until=None, by=me(), reason=REASON))
     return f"queue {queue} is paused: none of its jobs begin until somebody resumes it (p)"
-
-
-def _user() -> str:
-    uid = os.getuid()
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
