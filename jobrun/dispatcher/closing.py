@@ -29,7 +29,7 @@ class Closing:
             self.is_drained = True
             if not limits.is_stopping and (left := self._books.left_in_paused()):
                 text = f"leaving; what waits in paused queues is left there: {', '.join(left)}"
-                self._log.say("queue-left", text)
+                self._log.say("queues-left", text)
             self._control.send(Drained())  # first, or a worker that leaves would be replaced
             seats.send_home()
 

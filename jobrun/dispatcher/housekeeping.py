@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 
 from jobrun.dispatcher import verdict
@@ -45,7 +46,7 @@ class Housekeeping:
         self._store = store
         self._log = log
         self._world = world
-        self._retention = Retention(store, keep_s, lambda text: log.say("file-large", text))
+        self._retention = Retention(store, keep_s, partial(log.say, "file-grows"))
         self._side = side_dir(store.path)
         self._role = Role(self._side / "housekeeper")
         self._recovery = Recovery(self._side)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from jobrun.lifecycle import Settlement
 from jobrun.log import is_told
-from jobrun.model import TROUBLED, Ending, Job
+from jobrun.model import TROUBLED, Ending, Job, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,11 @@ def of_begin(job: Job) -> Line | None:
 def of_end(job: Job, ending: Ending, becomes: Settlement | None) -> Line | None:
     """Return what is told of the end of an attempt; `becomes` None: it was settled before."""
     attempt = f"job {job.id} attempt {job.attempt}"
-    ids = {**_ids(job), "outcome": ending.outcome.value, "took_s": ending.took_s}
+    ids = {
+        **_ids(job),
+        "outcome": ending.outcome.value,
+        "took_s": None if ending.took_s is None else round(ending.took_s, 6),
+    }
     if becomes is None:
         return Line("job-late", f"{attempt}: {ending.outcome} came too late, it was ended before", ids)
     if not ending.has_begun:
@@ -44,4 +48,5 @@ def of_end(job: Job, ending: Ending, becomes: Settlement | None) -> Line | None:
 
 
 def _ids(job: Job) -> dict[str, int | float | str | None]:
-    return {"job": job.id, "attempt": job.attempt, "task": job.task, "worker": job.worker}
+    task = job.task if job.kind is Kind.CALL else None  # a shell line may hold what is secret
+    return {"job": job.id, "attempt": job.attempt, "task": task, "worker": job.worker}

@@ -99,4 +99,4 @@ class Heralding:
 
     def _put_off(self, now: datetime, why: str) -> None:
         self._not_before = now + AGAIN
-        self._log.say("alert-waits", f"alerts wait for a worker of their own; {why}")
+        self._log.say("alerts-wait", f"alerts wait for a worker of their own; {why}")

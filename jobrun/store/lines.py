@@ -21,6 +21,7 @@ TABLES = {
     "environment": "environments",
     "job": "jobs",
     "attempt": "attempts",
+    "edit": "edits",
     "entry": "entries",
     "tick": "ticks",
     "pause": "pauses",

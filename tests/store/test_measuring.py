@@ -57,6 +57,15 @@ def test_a_paused_queue_waits_for_nobody(store: Store) -> None:
     assert ([each.pause for each in over.queues], over.oldest_wait) == ([None], timedelta(hours=2))
 
 
+def test_what_waits_for_a_group_is_counted_up_to_a_limit(store: Store) -> None:
+    store.intake.add([new("mail"), new("mail"), new("web"), new(reserved_queue("mail", 7))], now=NOW)
+
+    counts = [store.queue.count_ready(queues, most=9) for queues in ([], ["mail"], ["none"])]
+
+    assert counts == [3, 2, 0]
+    assert store.queue.count_ready([], most=2) == 2
+
+
 def test_a_pause_ends_once(store: Store) -> None:
     pause = Pause(queue="mail", since=NOW, until=None, by="ann", reason=None)
     store.pauses.begin(pause)
