@@ -17,7 +17,7 @@ from jobrun.store import Store
 
 TROUBLED = 50  # jobs that failed or crashed
 SHARE = 0.002  # of a core that each part may take
-COUNT_SHARE = 0.004  # the same of what counts all that waits
+COUNT_SHARE = 0.004  # the same of what runs, and of what counts all that waits
 DEAR_S = 0.02  # what costs more is not hurried by an order
 SELDOMEST_S = 300.0  # whatever it costs
 ALIVE_S = 5.0  # between looks at what changes without a commit: the locks of workers and schedulers
@@ -154,7 +154,7 @@ class Watcher:
             within_s=SELDOMEST_S,
             share=COUNT_SHARE,
         )
-        self._running = Gauge(lambda now: _running(store, now), within_s=SELDOMEST_S)
+        self._running = Gauge(lambda now: _running(store, now), share=COUNT_SHARE)
         self._workers = Gauge(lambda _now: _workers(store), within_s=ALIVE_S)
         self._troubled = Gauge(lambda _now: last_troubled(store, limit=TROUBLED))
         self._tables = Gauge(lambda _now: tables(store), within_s=ALIVE_S)
@@ -169,7 +169,10 @@ class Watcher:
         """
         self._store.check_is_in_place()
         look = Look(now, clock_s, self._store.pulse.changes(), at_once)
-        running = self._running.value(look)
+        # Beside the gauge: usual times are read once a minute, and that must not make this read rest.
+        running = tuple(
+            RunView(job=job, usual=self._store.usual.of(job, now=now)) for job in self._running.value(look)
+        )
         by_worker = {view.job.worker: view.job for view in running}
         measures = self._measures.value(look)
         if self._measures.is_of_now(look):
@@ -221,9 +224,8 @@ def queues(
     )
 
 
-def _running(store: Store, now: datetime) -> tuple[RunView, ...]:
-    jobs = sorted(store.endings.running(), key=lambda job: job.started_at or now)
-    return tuple(RunView(job=job, usual=store.usual.of(job, now=now)) for job in jobs)
+def _running(store: Store, now: datetime) -> list[Job]:
+    return sorted(store.endings.running(), key=lambda job: job.started_at or now)
 
 
 def _workers(store: Store) -> tuple[WorkerView, ...]:
