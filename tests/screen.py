@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,55 +12,64 @@ from typing import Self
 
 import pytest
 
-needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
-LIMIT_S = 60.0
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+PATIENCE_S = 60.0
 
 
 class Screen:
     """A window of tmux with one program in it; it ends with the block."""
 
-    def __init__(
-        self, command: str, *, environ: Mapping[str, str], cwd: Path, width: int = 100, height: int = 30
-    ) -> None:
-        """Start a shell line in a window of this size."""
-        self._tmux = ["tmux", "-f", "/dev/null", "-S", os.fspath(cwd / "tmux.sock")]
-        self._environ = {**environ, "TERM": "xterm-256color"}
-        self._run("new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(cwd), command)
-
-    def type(self, *keys: str) -> None:
-        """Type keys as tmux names them (`Tab`, `Enter`, `C-c`), and other words as they are."""
-        self._run("send-keys", *keys)
-
-    def shown(self, *, styled: bool = False) -> str:
-        """Return what stands on the screen, if asked for with its colours as escape sequences."""
-        return self._run("capture-pane", "-p", *(["-e"] if styled else []))
-
-    def wait_for(self, wanted: str | Callable[[str], bool]) -> str:
-        """Wait until the screen shows a text, or what a test of it wants, and return all that it shows."""
-        end = time.monotonic() + LIMIT_S
-        while True:
-            shown = self.shown()
-            if wanted in shown if isinstance(wanted, str) else wanted(shown):
-                return shown
-            assert time.monotonic() < end, f"waited for {wanted!r} on:\n{shown}"
-            time.sleep(0.05)
-
-    def resize(self, width: int, height: int) -> None:
-        self._run("resize-window", "-x", str(width), "-y", str(height))
-
-    def close(self) -> None:
-        """End the program and the terminal."""
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)
+    def __init__(self, command: str, environ: Mapping[str, str], cwd: Path) -> None:
+        """Start a program in a window of 80 columns and 24 lines."""
+        self._folder = tempfile.TemporaryDirectory(prefix="jr")  # a short name: a socket has 107 bytes for it
+        self._cwd = cwd
+        self._environ = {**environ, "TERM": "xterm-256color", "PS1": "$ ", "ENV": ""}
+        self.tmux("new-session", "-d", "-x", "80", "-y", "24", command)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        subprocess.run(self._words("kill-server"), capture_output=True, timeout=30, check=False)
+        self._folder.cleanup()
 
-    def _run(self, *words: str) -> str:
+    def tmux(self, *words: str) -> str:
+        """Tell tmux something, and return what it answers."""
         done = subprocess.run(
-            [*self._tmux, *words], env=self._environ, capture_output=True, text=True, check=False
+            self._words(*words),
+            env=self._environ,
+            cwd=self._cwd,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
         )
-        assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
         return done.stdout
+
+    def type(self, *keys: str) -> None:
+        """Type keys as tmux names them (`Tab`, `Enter`, `C-c`), and other words as they are."""
+        self.tmux("send-keys", *keys)
+
+    def resize(self, width: int, height: int) -> None:
+        self.tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    def text(self) -> str:
+        """Return what stands on the screen."""
+        return self.tmux("capture-pane", "-p")
+
+    def until(self, *words: str) -> str:
+        """Wait until all words are on the screen, and return it."""
+        return self.wait(lambda: all(word in self.text() for word in words), words) or self.text()
+
+    def wait(self, is_so: Callable[[], bool], what: object) -> str:
+        end = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < end, f"{what} did not come; there is:\n{self.text()}"
+            time.sleep(0.05)
+        return ""
+
+    def is_other_screen(self) -> bool:
+        return self.tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
+
+    def _words(self, *words: str) -> list[str]:
+        return ["tmux", "-S", f"{self._folder.name}/tmux", "-f", "/dev/null", *words]

@@ -65,7 +65,7 @@ def quoted(text: str) -> str:
     r"""Return one word for sh(1).
 
     >>> print(quoted("a b"), quoted("it's"), quoted("plain"))
-    'a b' 'it'\\''s' plain
+    'a b' 'it'\''s' plain
     """
     return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
 

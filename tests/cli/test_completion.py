@@ -193,15 +193,15 @@ def test_tab_completes_in_a_real_shell(
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m jobrun "$@"\n')
     program.chmod(0o755)
     environ |= {"PATH": f"{program.parent}{os.pathsep}{environ['PATH']}", "HOME": str(tmp_path)}
-    with Screen(STARTS[shell], environ=environ, cwd=tmp_path) as screen:
+    with Screen(STARTS[shell], environ, tmp_path) as screen:
         screen.type(SOURCES[shell], "Enter")
         screen.type("clear; echo re''ady", "Enter")
-        screen.wait_for("ready")
+        screen.until("ready")
 
         screen.type("jobrun cance", "Tab")
-        screen.wait_for("jobrun cancel")
+        screen.until("jobrun cancel")
         screen.type("Tab")
-        screen.wait_for(f"jobrun cancel {waiting.id}")
+        screen.until(f"jobrun cancel {waiting.id}")
         screen.type("C-u")
         screen.type("jobrun enqueue shop.mail:s", "Tab")
-        screen.wait_for("jobrun enqueue shop.mail:send")
+        screen.until("jobrun enqueue shop.mail:send")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,80 +14,41 @@ import pytest
 
 from jobrun.model import Job, Kind, State
 from jobrun.store import Store
+from tests.screen import Screen, needs_tmux
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+    needs_tmux,
 ]
-PATIENCE_S = 30.0
 
 
-class Screen:
-    """A terminal of tmux with a shell in it."""
+class Watched(Screen):
+    """A shell, and `top` in it."""
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
-        self._socket = str(folder / "tmux")  # a short name: a socket has 107 bytes for it
-        self._folder = folder
-        self._environ = {**environ, "TERM": "xterm-256color", "PS1": "$ ", "ENV": ""}
-        self.tmux("new-session", "-d", "-x", "80", "-y", "24", "sh")
-
-    def tmux(self, *words: str) -> str:
-        command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
-        done = subprocess.run(
-            command,
-            env=self._environ,
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        return done.stdout
-
-    def type(self, *keys: str) -> None:
-        self.tmux("send-keys", *keys)
-
-    def text(self) -> str:
-        return self.tmux("capture-pane", "-p")
-
-    def until(self, *words: str) -> str:
-        """Wait until all words are on the screen, and return it."""
-        return self.wait(lambda: all(word in self.text() for word in words), words) or self.text()
-
-    def wait(self, is_so: Callable[[], bool], what: object) -> str:
-        end = time.monotonic() + PATIENCE_S
-        while not is_so():
-            assert time.monotonic() < end, f"{what} did not come; there is:\n{self.text()}"
-            time.sleep(0.05)
-        return ""
-
-    def is_other_screen(self) -> bool:
-        return self.tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
+    def __init__(self, environ: dict[str, str], cwd: Path) -> None:
+        super().__init__("sh", environ, cwd)
+        self._place = cwd
 
     def top(self) -> int:
         """Begin to watch, and return the pid of who shows it."""
         self.type(f"stty -a >before; sh -c 'echo $$ >pid; exec {sys.executable} -m jobrun top'", "Enter")
         self.until("RUNNING", "q leave")
-        return int((self._folder / "pid").read_text())
+        return int((self._place / "pid").read_text())
 
     def how_it_was_left(self) -> str:
         """Return what the shell shows after the screen, whose settings are to be as before."""
         self.type("echo left=$?.; stty -a >after", "Enter")
         self.wait(lambda: re.search(r"left=\d", self.text()) is not None, "the shell")
-        self.wait((self._folder / "after").exists, "stty")
-        self.wait(lambda: (self._folder / "after").stat().st_size > 0, "stty")
-        assert (self._folder / "after").read_text() == (self._folder / "before").read_text()
+        self.wait((self._place / "after").exists, "stty")
+        self.wait(lambda: (self._place / "after").stat().st_size > 0, "stty")
+        assert (self._place / "after").read_text() == (self._place / "before").read_text()
         return self.text()
 
 
 @pytest.fixture
-def screen(environ: dict[str, str]) -> Iterator[Screen]:
-    with tempfile.TemporaryDirectory(prefix="jr") as folder:
-        opened = Screen(Path(folder), environ)
+def screen(environ: dict[str, str], tmp_path: Path) -> Iterator[Watched]:
+    with Watched(environ, tmp_path) as opened:
         yield opened
-        subprocess.run(
-            ["tmux", "-S", f"{folder}/tmux", "kill-server"], capture_output=True, timeout=30, check=False
-        )
 
 
 @pytest.fixture
@@ -111,7 +69,7 @@ def worker(environ: dict[str, str], tmp_path: Path, store: Store) -> Iterator[No
 
 @pytest.mark.usefixtures("worker")
 def test_a_person_watches_a_job_reads_its_log_and_ends_it(
-    screen: Screen, store: Store, add: Callable[..., Job]
+    screen: Watched, store: Store, add: Callable[..., Job]
 ) -> None:
     job = add("echo here I am; exec sleep 1000", kind=Kind.SHELL, queue="mail")
     screen.top()
@@ -122,11 +80,11 @@ def test_a_person_watches_a_job_reads_its_log_and_ends_it(
     screen.type("q")
     screen.until("RUNNING 1", "q leave")
 
-    screen.tmux("resize-window", "-x", "160", "-y", "40")
+    screen.resize(160, 40)
     screen.wait(lambda: len(screen.text().splitlines()[0]) == 160, "a wide screen")
-    screen.tmux("resize-window", "-x", "40", "-y", "10")
+    screen.resize(40, 10)
     screen.until("too small")
-    screen.tmux("resize-window", "-x", "80", "-y", "24")
+    screen.resize(80, 24)
     screen.until("RUNNING 1")
 
     screen.type("c")
@@ -143,7 +101,7 @@ def test_a_person_watches_a_job_reads_its_log_and_ends_it(
 
 
 def test_a_person_pauses_a_queue_and_retries_a_job(
-    screen: Screen, store: Store, fail: Callable[..., Job]
+    screen: Watched, store: Store, fail: Callable[..., Job]
 ) -> None:
     job = fail("app:broken", queue="mail")
     screen.top()
@@ -170,7 +128,7 @@ def test_a_person_pauses_a_queue_and_retries_a_job(
 )
 @pytest.mark.usefixtures("store")
 def test_the_terminal_is_left_as_it_was(
-    screen: Screen, key: str | None, signum: signal.Signals | None, code: int
+    screen: Watched, key: str | None, signum: signal.Signals | None, code: int
 ) -> None:
     screen.type("echo what was there before", "Enter")
     pid = screen.top()
@@ -190,7 +148,7 @@ def test_the_terminal_is_left_as_it_was(
 
 
 @pytest.mark.usefixtures("store")
-def test_a_stopped_screen_gives_the_terminal_back_and_goes_on_where_it_was(screen: Screen) -> None:
+def test_a_stopped_screen_gives_the_terminal_back_and_goes_on_where_it_was(screen: Watched) -> None:
     pid = screen.top()
     screen.type("C-z")
     screen.wait(lambda: not screen.is_other_screen(), "the first screen")
@@ -206,7 +164,7 @@ def test_a_stopped_screen_gives_the_terminal_back_and_goes_on_where_it_was(scree
 
 
 @pytest.mark.usefixtures("store")
-def test_a_terminal_that_is_hung_up_ends_it(screen: Screen) -> None:
+def test_a_terminal_that_is_hung_up_ends_it(screen: Watched) -> None:
     pid = screen.top()
     screen.tmux("new-session", "-d", "-s", "other", "sh")
     screen.tmux("kill-session", "-t", "0")
@@ -214,7 +172,9 @@ def test_a_terminal_that_is_hung_up_ends_it(screen: Screen) -> None:
     screen.wait(lambda: _state(pid) == "", "its end")
 
 
-def test_a_file_that_is_removed_does_not_end_it(screen: Screen, path: Path, fail: Callable[..., Job]) -> None:
+def test_a_file_that_is_removed_does_not_end_it(
+    screen: Watched, path: Path, fail: Callable[..., Job]
+) -> None:
     fail("app:broken", queue="mail")
     screen.top()
     screen.until("FAILED 1")
