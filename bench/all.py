@@ -25,6 +25,7 @@ from bench.peers.servers import Missing
 from bench.sections import (
     Plan,
     Report,
+    console,
     enqueue,
     latency,
     limits,
@@ -52,6 +53,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Plan], Report]]] = {
     "shell": ("Shell commands", shell.measure),
     "rest": ("At rest", rest.measure),
     "writers": ("Many writers", writers.measure),
+    "console": ("What it costs to look", console.measure),
     "scale": ("What grows with a job file", scale.measure),
 }
 
