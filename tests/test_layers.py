@@ -84,6 +84,7 @@ LATE = {
         ".soundness",
         ".ticks",
         ".tables",
+        ".creation",
         ".pings",
         ".measuring",
         ".usual",

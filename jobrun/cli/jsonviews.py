@@ -8,7 +8,6 @@ from typing import Any
 from jobrun.actions.acting import Changed
 from jobrun.actions.looking import Inspection, Overview, WorkerView
 from jobrun.actions.tables import TableView
-from jobrun.actions.why import EntryStory
 from jobrun.cli import tables
 from jobrun.cli.jsonout import attempt_object, job_object
 from jobrun.cron.monitor import host_of
@@ -142,16 +141,6 @@ def entry_object(row: EntryRow, now: datetime) -> dict[str, Any]:
         "failed_runs": row.failed_runs,
         "last_success_at": _time(row.last_success_at),
         "removed_at": _time(row.removed_at),
-    }
-
-
-def story_object(story: EntryStory, now: datetime) -> dict[str, Any]:
-    """Return an entry with its `ticks`, the newest first, and the pid of who serves its table."""
-    scheduler = story.table.scheduler
-    return {
-        **entry_object(story.row, now),
-        "scheduler_pid": scheduler and scheduler.pid,
-        "ticks": [tick_object(tick, story.jobs.get(tick.job_id or 0)) for tick in story.ticks],
     }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from jobrun.actions.looking import Inspection, Overview
-from jobrun.cli import alertpages, cronpages, pausewords, render, tables
+from jobrun.cli import cronpages, pausewords, render, tables
 from jobrun.cli.human import both, distance, local
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
@@ -55,6 +55,8 @@ def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) ->
     for view, run in zip(found.tables, coming, strict=True):
         render.sentence((cronpages.glance(view, run, now), ""))
     if found.firing:
+        from jobrun.cli import alertpages  # noqa: PLC0415 -- on most hosts nothing fires
+
         render.sentence((alertpages.glance(found.firing, now), render.STATE_STYLES["failed"]))
     for title, jobs in (
         ("running", found.running),

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from jobrun.durability import FULL, check_durability
-from jobrun.store import creation, opening
+from jobrun.store import opening
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
 from jobrun.store.intake import Intake
@@ -212,9 +212,15 @@ def open_store(
     lost at a power cut. Raises `JobFileUnusable`, `Refused`, or `Busy` after `patience_s`.
     """
     check_durability(durability)
-    created = create and not store_exists(path) and creation.create(path)
+    created = create and not store_exists(path) and _make(path)
     database = opening.open_database(path, busy_s=patience_s, durability=durability)
     return Store(path, database, created=created)
+
+
+def _make(path: Path) -> bool:
+    from jobrun.store import creation  # noqa: PLC0415 -- once in the life of a file
+
+    return creation.create(path)
 
 
 def store_exists(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -10,15 +9,11 @@ from pathlib import Path
 import typer
 
 from jobrun.actions import looking
-from jobrun.actions.reordering import order_again
 from jobrun.cli import jsonout, jsonviews, nextrun, options, pages, pausewords, render, tables
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.cli.readers import MAX_LIMIT
-from jobrun.cli.scripts import script
 from jobrun.errors import UsageError
 from jobrun.model import JobFilter, State
-from jobrun.run.mark import variables
-from jobrun.run.surroundings import as_bytes
 from jobrun.units import plural
 
 SHOWN = 50  # jobs that a list shows unless told otherwise
@@ -60,14 +55,13 @@ def inspect(  # noqa: PLR0913 -- each option is a parameter
     """Show all about a job: its settings, each attempt and its cause."""
     if as_script and (as_json or show_env):
         raise UsageError("--sh prints a script, and takes neither --json nor --show-env")
+    if as_script:
+        from jobrun.cli.commands.scripting import print_script  # noqa: PLC0415 -- hardly ever asked for
+
+        print_script(job_file(ctx), job_id, show_secrets=show_secrets)
+        return 0
     with opened(ctx) as store:
         found = looking.inspect(store, job_id)
-        order = order_again(store, found.job)
-    if as_script:
-        told = script(found.job, order, variables(order, job_file(ctx).absolute()), show_secrets=show_secrets)
-        sys.stdout.flush()
-        sys.stdout.buffer.write(as_bytes(told))
-        return 0
     if as_json:
         render.line(jsonout.dump(jsonviews.inspection_object(found, show_env=show_env)))
     else:

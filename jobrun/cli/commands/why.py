@@ -12,7 +12,7 @@ from jobrun.actions.reasons.entries import of_entry
 from jobrun.actions.reasons.ticks import of_gap, of_tick
 from jobrun.actions.reasons.words import EntryFacts, GapFacts, Reason, TickFacts
 from jobrun.actions.why import EntryStory
-from jobrun.cli import cronpages, jsonout, jsonviews, nextrun, options, render, stories
+from jobrun.cli import entrypages, jsonout, jsonstories, nextrun, options, render, stories
 from jobrun.cli.caller import zone_of, zone_to_show
 from jobrun.cli.place import opened, utc_now
 from jobrun.cli.readers import entry_name, job_id
@@ -66,12 +66,12 @@ def _entry(ctx: typer.Context, name: str, *, as_json: bool) -> int:
         )
     )
     if as_json:
-        told = {**jsonviews.story_object(story, now), "next_at": next_at and rfc3339(next_at)}
+        told = {**jsonstories.story_object(story, now), "next_at": next_at and rfc3339(next_at)}
         _print_json(told, reasons)
     else:
-        cronpages.entry(story, coming, now, in_words=_in_words(entry))
+        entrypages.entry(story, coming, now, in_words=_in_words(entry))
         stories.show(reasons=reasons)
-        cronpages.ticks(story)
+        entrypages.ticks(story)
     return 0
 
 
@@ -83,7 +83,7 @@ def _tick(ctx: typer.Context, name: str, asked: str, *, as_json: bool) -> int:
         story = facts.of_entry(store, name, at=at, limit=SHOWN)
     reasons = _about(at, story, now)
     if as_json:
-        told = jsonviews.story_object(story, now)
+        told = jsonstories.story_object(story, now)
         _print_json(told, reasons, why=stories.paragraph(aside, reasons=reasons))
     else:
         stories.show(aside, reasons=reasons)
