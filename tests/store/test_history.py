@@ -14,7 +14,7 @@ from jobrun.lifecycle import settle
 from jobrun.model import Ending, Kind, NewJob, Outcome, Output
 from jobrun.store import Store
 from jobrun.store import history as history_module
-from jobrun.store.history import Extent, Run
+from jobrun.store.history import Run
 from tests.claims import claim
 
 NOW = datetime(2027, 1, 5, 12, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_only_what_ended_since_then_is_told(store: Store) -> None:
     late = ran(store, OK)
 
     assert [run.job_id for run in runs(store)] == [late]
-    assert store.history.extent(since=NOW) == Extent(1, late, late)
+    assert store.history.count(since=NOW) == 1
 
 
 @pytest.mark.parametrize("portion", [1, 2, 3, 100])
@@ -108,7 +108,7 @@ def test_each_job_is_told_once_however_it_is_cut(
 
     found = list(store.history.runs(since=NOW, which=None))
 
-    assert sum(looked_at for looked_at, _ in found) == store.history.extent(since=NOW).jobs == 11
+    assert sum(looked_at for looked_at, _ in found) == store.history.count(since=NOW) == 11
     runs_of = [(run.job_id, run.number or 1) for _, each in found for run in each]
     assert len(set(runs_of)) == len(runs_of) == 14
     assert {job_id for job_id, number in runs_of if number == 1} == set(told)
@@ -145,24 +145,19 @@ def test_a_work_is_the_one_that_is_tallied(store: Store, path: Path) -> None:
     assert {run.work for run in runs(store)} == tallied
 
 
-def test_attempts_are_read_in_the_order_of_their_jobs_and_nothing_is_sorted(store: Store, path: Path) -> None:
+def test_what_ended_is_found_by_its_time_and_its_attempts_by_their_job(store: Store, path: Path) -> None:
     del store
-    values = {"state": "expired", "at": 1, "after": 0, "since": 1, "job_id": 1, "number": 1, "limit": 9}
+    values = {"state": "expired", "at": 1, "after": 0, "since": 1, "limit": 9}
     with closing(sqlite3.connect(path)) as connection:
         plans = [
             " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
-            for sql in (
-                history_module._EXTENT,
-                history_module._ATTEMPTS % "",
-                history_module._NEVER_BEGUN % "",
-            )
+            for sql in (history_module._COUNT, history_module._RUNS)
         ]
 
     assert "USING COVERING INDEX jobs_finished (state=? AND finished_at>?)" in plans[0]
-    assert "SEARCH attempts USING INDEX sqlite_autoindex_attempts_1 ((job_id,number)>(?,?))" in plans[1]
+    assert "USING COVERING INDEX jobs_finished (state=? AND finished_at>?)" in plans[1]
     assert "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)" in plans[1]
-    assert "USING INDEX jobs_finished (state=? AND finished_at>?)" in plans[2]
-    assert not any("TEMP B-TREE" in plan for plan in plans)
+    assert "SEARCH attempts USING INDEX sqlite_autoindex_attempts_1 (job_id=?)" in plans[1]
 
 
 def test_what_was_printed_is_not_read(store: Store, path: Path) -> None:

@@ -36,7 +36,7 @@ def stats(
     now, span_s = utc_now(), SINCE_S if since is None else since
     begin = now - timedelta(seconds=span_s)
     with opened(ctx) as store:
-        jobs = store.history.extent(since=begin).jobs
+        jobs = store.history.count(since=begin)
         with _patiently(jobs + jobs // FIGURES) as tell:
             found = gather(store, which=which, since=begin, now=now, tell=tell)
     if as_json:
