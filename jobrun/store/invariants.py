@@ -65,6 +65,9 @@ OF_THE_REST = {
         SELECT 'job ' || id FROM ticks JOIN jobs ON id = job_id
          WHERE jobs.entry IS NOT ticks.entry OR jobs.scheduled_for IS NOT ticks.at
     """,
+    "edits belong to no job": """
+        SELECT 'job ' || job_id FROM edits WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)
+    """,
     "several ticks became one job": """
         SELECT 'job ' || job_id FROM ticks WHERE job_id IS NOT NULL GROUP BY job_id HAVING count(*) > 1
     """,

@@ -29,6 +29,7 @@ TABLES = {
     "last_run": "last_runs",
     "job_tally": "job_tally",
     "attempt_tally": "attempt_tally",
+    "tick_tally": "tick_tally",
 }
 _JSON: dict[str, dict[str, type]] = {
     "environments": {"variables": dict},

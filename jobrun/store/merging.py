@@ -8,18 +8,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobrun.bell import Tone
 from jobrun.store.counting import work_of
 from jobrun.store.database import Database
 from jobrun.store.insertion import holder
+from jobrun.store.lines import TABLES
 from jobrun.store.opening import connect
 
 PAGE = 50  # jobs of one commit, as others wait meanwhile
 LIVE = ("scheduled", "ready")
 
 Row = Mapping[str, Any]
+
+
+class _Around(NamedTuple):
+    """A job with all rows that are its own."""
+
+    job: Row
+    attempts: Sequence[Row]
+    edits: Sequence[Row]
+    environment: Row | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +61,8 @@ class Merging:
                 return None
             count = 0
             self._db.change("DELETE FROM sqlite_sequence WHERE name = 'jobs'")
-            for table in ("environments", "jobs", "attempts", *_REST, "job_tally", "attempt_tally"):
-                if table.endswith("_tally") or table == "last_runs":  # the triggers have counted, too
+            for table in TABLES.values():
+                if table in _COUNTED:  # by triggers, as the rows before were put in
                     self._db.change(f"DELETE FROM {table}")  # noqa: S608 -- our own names
                 for row in source.execute(f"SELECT * FROM {table}"):  # noqa: S608 -- our own names
                     self._insert(table, row)
@@ -68,8 +78,8 @@ class Merging:
         with closing(_opened(other)) as source:
             for page in _pages(source):
                 with self._db.write(Tone.WORK):
-                    for job, attempts, environment in page:
-                        self._add_job(job, attempts, environment)
+                    for around in page:
+                        self._add_job(around)
                 count += len(page)
                 tell(len(page))
             for table in _REST:
@@ -80,9 +90,10 @@ class Merging:
                             self._add_row(table, dict(row))
         return Merged(jobs=count, skipped=self._skipped)
 
-    def _add_job(self, job: Row, attempts: Sequence[Row], environment: Row | None) -> None:
-        if environment is not None:
-            self._insert("environments", environment, how="OR IGNORE")
+    def _add_job(self, around: _Around) -> None:
+        job = around.job
+        if around.environment is not None:
+            self._insert("environments", around.environment, how="OR IGNORE")
         row = {name: value for name, value in dict(job).items() if name != "id"}
         if row["state"] in LIVE and row["key"] is not None and (held := holder(self._db, row["key"])):
             row |= {
@@ -96,8 +107,10 @@ class Merging:
             self._ids[job["id"]] = job_id
         if row["finished_at"] is not None:
             self._db.change(_COUNT, {"id": job_id})
-        for attempt in attempts:
+        for attempt in around.attempts:
             self._insert("attempts", {**dict(attempt), "job_id": job_id, "token": secrets.token_hex(8)})
+        for edit in around.edits:
+            self._insert("edits", {**dict(edit), "job_id": job_id, "id": None})
 
     def _add_row(self, table: str, row: dict[str, Any]) -> None:
         for name in ("job_id", "in_way"):
@@ -114,6 +127,7 @@ class Merging:
         return self._db.insert(sql, list(values.values()))
 
 
+_COUNTED = {"last_runs", "job_tally", "attempt_tally", "tick_tally"}
 _REST = ("entries", "ticks", "pauses", "sections", "last_runs")
 _COUNT = f"""
     INSERT INTO job_tally (queue, work, state, count)
@@ -128,21 +142,24 @@ def _opened(other: Path) -> sqlite3.Connection:
     return connect(other, mode="ro&immutable=1", busy_s=0)
 
 
-def _pages(source: sqlite3.Connection) -> Iterator[list[tuple[Row, list[Row], Row | None]]]:
-    """Yield jobs with their attempts and environments."""
+def _pages(source: sqlite3.Connection) -> Iterator[list[_Around]]:
+    """Yield jobs with all that is theirs."""
     last = 0
     while jobs := source.execute(
         "SELECT * FROM jobs WHERE id > ? ORDER BY id LIMIT ?", (last, PAGE)
     ).fetchall():
         last = jobs[-1]["id"]
-        yield [(job, *_around(source, job)) for job in jobs]
+        yield [_around(source, job) for job in jobs]
 
 
-def _around(source: sqlite3.Connection, job: Row) -> tuple[list[Row], Row | None]:
-    attempts = source.execute(
-        "SELECT * FROM attempts WHERE job_id = ? ORDER BY number", (job["id"],)
-    ).fetchall()
+def _around(source: sqlite3.Connection, job: Row) -> _Around:
+    def of(table: str, order: str) -> list[Row]:
+        sql = f"SELECT * FROM {table} WHERE job_id = ? ORDER BY {order}"  # noqa: S608 -- our own names
+        return source.execute(sql, (job["id"],)).fetchall()
+
     environments = source.execute(
         "SELECT * FROM environments WHERE hash = ?", (job["environment"],)
     ).fetchall()
-    return attempts, environments[0] if environments else None
+    return _Around(
+        job, of("attempts", "number"), of("edits", "id"), environments[0] if environments else None
+    )
