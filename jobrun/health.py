@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import IntEnum
 
 from jobrun.measures import Measures, QueueMeasure
+from jobrun.queues import serves
 from jobrun.units import format_duration, listed, plural
 
 DAY_S = 86400.0
@@ -88,7 +89,7 @@ class Vitals:
 
     def listening(self, queue: str) -> int:
         """Return how many workers serve a queue."""
-        return sum(not queues or queue in queues for queues in self.workers)
+        return sum(serves(queues, queue) for queues in self.workers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

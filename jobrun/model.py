@@ -96,17 +96,6 @@ class Terms:
 COMMON_TERMS = Terms()
 
 
-def reserved_queue(queue: str, owner: int) -> str:
-    """Return where a job waits that only the group of process `owner` may take; then it is in `queue`.
-
-    No person can give a queue such a name, and who serves all queues does not serve these.
-
-    >>> reserved_queue("mail", 4711)
-    '.4711.mail'
-    """
-    return f".{owner}.{queue}"
-
-
 @frozen
 class NewJob:
     """A job asked for.

@@ -15,7 +15,8 @@ PACKAGE = Path(jobrun.__file__).parent
 # A module imports from lower floors and from its own room only.
 FLOORS = [
     {"errors", "frozen"},
-    {"model", "units", "measures", "ranks", "places", "durability", "private", "trouble", "ways", "keeping"},
+    {"model", "units", "measures", "ranks", "places", "durability", "private", "trouble", "ways", "keeping"}
+    | {"queues"},
     {"paths"},
     {"payload"},
     {"lifecycle", "when", "requests", "unusual", "cron", "health"},

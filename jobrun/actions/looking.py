@@ -15,6 +15,7 @@ from jobrun.errors import NoSuchJob
 from jobrun.measures import Pause
 from jobrun.model import TROUBLED, Attempt, Edit, Job, JobFilter, State, WorkerRow
 from jobrun.paths import side_dir
+from jobrun.queues import serves
 from jobrun.store import Store
 
 GLANCE = 10  # jobs of a kind that an overview shows
@@ -52,7 +53,7 @@ class WorkerView:
     @property
     def serves_queues(self) -> bool:
         """Say whether it takes jobs as they come, and not just the one that a person runs before their eyes."""
-        return not self.row.queues or any(not queue.startswith(".") for queue in self.row.queues)
+        return serves(self.row.queues)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,12 @@ class Overview:
 
     @property
     def living(self) -> int:
-        return sum(worker.is_alive for worker in self.workers)
+        return sum(worker.is_alive and worker.serves_queues for worker in self.workers)
 
     @property
     def dead(self) -> int:
         """Workers that died and whose jobs nobody has recovered yet."""
-        return len(self.workers) - self.living
+        return sum(not worker.is_alive for worker in self.workers)
 
 
 def listing(store: Store, which: JobFilter, *, limit: int) -> Listing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobrun.model import LIVE, TROUBLED, Job, JobFilter, State
+from jobrun.queues import public
 from jobrun.store import Store
 
 MOST = 50  # nobody reads more of them
@@ -24,8 +25,8 @@ def jobs(store: Store, verb: str) -> list[Job]:
 
 def queues(store: Store) -> list[str]:
     """Return the queues that somebody has used, listens to or has paused."""
-    heard = {queue for worker in store.workers.all() for queue in worker.queues}
-    return sorted(heard | store.measuring.queues() | {job.queue for job in jobs(store, "")})
+    heard = {public(queue) for worker in store.workers.all() for queue in worker.queues}
+    return sorted(heard | store.measuring.queues() | {public(job.queue) for job in jobs(store, "")})
 
 
 def tasks(store: Store) -> list[str]:

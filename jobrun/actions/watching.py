@@ -61,7 +61,11 @@ class Picture:
 
     @property
     def living(self) -> int:
-        return sum(worker.is_alive for worker in self.workers)
+        return sum(worker.is_alive and worker.serves_queues for worker in self.workers)
+
+    @property
+    def dead(self) -> int:
+        return sum(not worker.is_alive for worker in self.workers)
 
 
 class Sample(NamedTuple):

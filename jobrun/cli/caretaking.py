@@ -16,6 +16,7 @@ from jobrun import locks
 from jobrun.errors import JobrunError
 from jobrun.model import Job, State
 from jobrun.paths import side_dir
+from jobrun.queues import is_reserved
 from jobrun.steps import utc_now
 from jobrun.store import Store
 
@@ -35,7 +36,7 @@ def free_key(store: Store, job_id: int) -> bool:
         return True
     if job.state is State.RUNNING:
         return not _is_held(store, job.worker or "") and _is_settled(store, job)
-    if not job.queue.startswith(".") or _is_served(store, job.queue):
+    if not is_reserved(job.queue) or _is_served(store, job.queue):
         return False
     store.endings.keep_for(job.id, job.queue, expires_at=utc_now())
     store.queue.expire(now=utc_now())

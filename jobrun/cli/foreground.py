@@ -20,7 +20,8 @@ from jobrun.cli.waiting import own_errors
 from jobrun.cron.words import Entry
 from jobrun.errors import JobrunError, NotDone
 from jobrun.log import Log
-from jobrun.model import Job, State, reserved_queue
+from jobrun.model import Job, State
+from jobrun.queues import reserved_queue
 from jobrun.signals import Signals
 from jobrun.store import Store, open_store
 from jobrun.supervisor import Settings, run

@@ -22,8 +22,9 @@ from prometheus_client.registry import Collector
 
 from jobrun import __version__
 from jobrun.actions.metrics import Snapshot
-from jobrun.cli.series import Labels, histograms, naming, public, summed
+from jobrun.cli.series import Labels, histograms, naming, summed
 from jobrun.measures import QueueMeasure
+from jobrun.queues import public
 
 
 def text(found: Snapshot) -> bytes:

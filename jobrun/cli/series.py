@@ -30,15 +30,6 @@ def naming(names: Iterable[str]) -> Callable[[str], str]:
     return label
 
 
-def public(queue: str) -> str:
-    """Return the queue that a job is in for all others while one run before somebody's eyes has reserved it.
-
-    >>> public(".4711.mail"), public("mail")
-    ('mail', 'mail')
-    """
-    return queue.split(".", 2)[-1] if queue.startswith(".") else queue
-
-
 def summed(numbers: Iterable[tuple[Labels, float]]) -> Mapping[Labels, float]:
     """Return one number for each combination of labels, in their order."""
     found: dict[Labels, float] = {}

@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 
 from jobrun import locks
 from jobrun.log import Log
-from jobrun.model import DEFAULT_QUEUE, reserved_queue
+from jobrun.model import DEFAULT_QUEUE
 from jobrun.paths import side_dir
+from jobrun.queues import reserved_queue
 from jobrun.store import Store
 
 PATIENCE = timedelta(seconds=30)  # with workers that are there, until one of them is free

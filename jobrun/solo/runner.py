@@ -13,8 +13,9 @@ from jobrun import procs
 from jobrun.bell import Tone, listening
 from jobrun.errors import JobrunError, NotDone
 from jobrun.lifecycle import Settlement, settle
-from jobrun.model import Added, Ending, Job, NewJob, State, reserved_queue
+from jobrun.model import Added, Ending, Job, NewJob, State
 from jobrun.paths import side_dir
+from jobrun.queues import reserved_queue
 from jobrun.run.command import Command, Place
 from jobrun.run.order import order_of
 from jobrun.solo.post import Post

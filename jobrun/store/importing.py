@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from jobrun.errors import JobrunError, UsageError
 from jobrun.model import Kind
 from jobrun.payload import check_payload
+from jobrun.queues import public
 from jobrun.requests import check_name, check_target
 from jobrun.store import invariants
 from jobrun.store.database import FAULTS, translated
@@ -253,14 +254,9 @@ def _check_job(row: Mapping[str, Any]) -> None:
         check_payload(job.args, job.kwargs)
         if job.kind is Kind.CALL:
             check_target(job.task)
-        check_name("queue", _plain_queue(job.queue))
+        check_name("queue", public(job.queue))
     except JobrunError as error:
         raise UsageError(error.message) from None
-
-
-def _plain_queue(queue: str) -> str:
-    """Return where a job that only one process might have taken waits for all others."""
-    return queue.split(".", 2)[-1] if queue.startswith(".") else queue
 
 
 _LOST = "environment IS NOT NULL AND NOT EXISTS (SELECT 1 FROM environments WHERE hash = jobs.environment)"

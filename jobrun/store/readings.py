@@ -14,6 +14,7 @@ from jobrun.alerts.words import Condition, Quantity, Reading
 from jobrun.measures import Measures, QueueMeasure
 from jobrun.model import Job
 from jobrun.paths import side_dir
+from jobrun.queues import serves
 from jobrun.store.database import Database
 from jobrun.store.endings import Endings
 from jobrun.store.measuring import Measuring
@@ -52,7 +53,7 @@ class Readings:
     def listeners(self, queue: str | None) -> int:
         """Return how many living workers would take a job of a queue; None: of any."""
         rows = [row for row in self._from.workers.all() if row.stopping_at is None]
-        hearing = [row for row in rows if _hears(row.queues, queue)]
+        hearing = [row for row in rows if serves(row.queues, queue)]
         return sum(locks.is_held(side_dir(self._from.path) / "locks" / row.name) for row in hearing)
 
 
@@ -166,13 +167,6 @@ def _is_meant(job: Job, condition: Condition) -> bool:
 
 def _within(condition: Condition) -> str:
     return f" in {condition.queue}" if condition.queue else ""
-
-
-def _hears(queues: tuple[str, ...], queue: str | None) -> bool:
-    """Say whether a worker of these queues serves this one; who serves a reserved queue alone serves none."""
-    if not queues:
-        return True
-    return queue in queues if queue is not None else any(not each.startswith(".") for each in queues)
 
 
 _RUNS_OF_ENTRY = """

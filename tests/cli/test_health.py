@@ -15,7 +15,8 @@ import pytest
 
 from jobrun import locks
 from jobrun.measures import Pause
-from jobrun.model import Job, reserved_queue
+from jobrun.model import Job
+from jobrun.queues import reserved_queue
 from jobrun.store import Store
 from tests.cli.test_status import join
 
@@ -94,8 +95,11 @@ def test_who_runs_one_job_before_their_eyes_is_no_worker_for_others(
     add(queue="mail", now=LONG_AGO)
     with locks.taken(join(store, "w1", queues=(reserved_queue("mail", 7),))):
         done, numbers = jobrun("health"), jobrun("metrics").stdout
+        status = jobrun("status")
 
     assert (done.returncode, parts(done)[1]["workers"]) == (2, "0;;;0")
+    assert "1 ready; no worker\n" in status.stdout
+    assert "no worker is running; 1 job waiting" in status.stderr
     assert 'jobrun_workers{state="alive"} 0.0\n' in numbers
 
 

@@ -26,8 +26,9 @@ from jobrun.cli.series import MOST, OTHER, histograms
 from jobrun.cron.words import NewTick, TickState
 from jobrun.errors import NotDone
 from jobrun.measures import AttemptTally, JobTally, Measures, Pause, QueueMeasure, Tallies, TickTally
-from jobrun.model import Job, Kind, Outcome, reserved_queue
+from jobrun.model import Job, Kind, Outcome
 from jobrun.paths import scheduler_lock
+from jobrun.queues import reserved_queue
 from jobrun.store import Store
 from tests.cli.test_status import join
 from tests.promlint import faults

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from jobrun.measures import Pause
-from jobrun.model import Outcome, State, reserved_queue
+from jobrun.model import Outcome, State
+from jobrun.queues import reserved_queue
 from jobrun.wire.messages import Drained
 from tests.loops.conftest import Scene
 

@@ -16,7 +16,8 @@ import pytest
 
 from jobrun.cli import caretaking
 from jobrun.errors import NoRoom
-from jobrun.model import Job, JobFilter, Kind, NewJob, Outcome, State, Surroundings, reserved_queue
+from jobrun.model import Job, JobFilter, Kind, NewJob, Outcome, State, Surroundings
+from jobrun.queues import reserved_queue
 from jobrun.solo import runner
 from tests.process.site import DEADLINE_S, Site, eventually, is_alive, kill
 

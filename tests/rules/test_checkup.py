@@ -129,6 +129,7 @@ def worker(name: str = "w1", *queues: str, is_alive: bool = True, silent_s: floa
         ([], [], -60, WARNING, "no worker is running, and a job is due now"),
         ([], ["mail"], None, PROBLEM, "no worker is running, and jobs wait in mail"),
         ([worker(is_alive=False)], ["mail"], None, PROBLEM, "no worker is running, and jobs wait in mail"),
+        ([worker("w1", ".7.mail")], ["mail"], None, PROBLEM, "no worker is running, and jobs wait in mail"),
         ([worker("w1", "mail")], ["mail"], None, OK, "1 worker for mail"),
         ([worker("w1", "mail"), worker("w2")], ["b"], None, OK, "2 workers for all queues"),
         (

@@ -33,7 +33,7 @@ from jobrun.dispatcher.settings import World
 from jobrun.errors import NotDone
 from jobrun.measures import Pause
 from jobrun.model import Ending, Job, JobFilter, Kind, NewJob, OnCrash, Outcome, State, Surroundings, Terms
-from jobrun.model import reserved_queue as reserved
+from jobrun.queues import reserved_queue as reserved
 from jobrun.store import Store, open_store
 from jobrun.units import from_ms
 from tests.store.cronpaper import CronPaper

@@ -26,9 +26,9 @@ from jobrun.model import (
     State,
     Surroundings,
     WorkerRow,
-    reserved_queue,
 )
 from jobrun.paths import side_dir
+from jobrun.queues import reserved_queue
 from jobrun.store import Store
 from jobrun.store.endings import Settling
 from jobrun.store.insertion import Row

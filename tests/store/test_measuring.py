@@ -13,7 +13,8 @@ import pytest
 from jobrun.cron.words import NewTick, TickState
 from jobrun.lifecycle import settle
 from jobrun.measures import AttemptTally, JobTally, Pause, TickTally
-from jobrun.model import Ending, Kind, NewJob, Outcome, reserved_queue
+from jobrun.model import Ending, Kind, NewJob, Outcome
+from jobrun.queues import reserved_queue
 from jobrun.store import Store
 from tests.claims import claim
 

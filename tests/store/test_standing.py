@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobrun.lifecycle import settle
-from jobrun.model import Ending, Kind, NewJob, Outcome, Output, reserved_queue
+from jobrun.model import Ending, Kind, NewJob, Outcome, Output
+from jobrun.queues import reserved_queue
 from jobrun.store import Store, open_store
 from jobrun.store import standing as standing_module
 from jobrun.store.standing import Ahead

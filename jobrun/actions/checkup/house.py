@@ -34,7 +34,7 @@ def look_at_workers(patient: Patient) -> Iterator[Finding]:
 
 def working(found: Sequence[WorkerView], waiting: Collection[str], next_due: timedelta | None) -> Finding:
     """Judge who listens to the queues in which jobs are ready; `next_due` is when the next one falls due."""
-    alive = [each.row.queues for each in found if each.is_alive]
+    alive = [each.row.queues for each in found if each.is_alive and each.serves_queues]
     if not alive and waiting:
         return problem(
             f"no worker is running, and jobs wait in {_few(waiting)}", "`jobrun worker` starts some"

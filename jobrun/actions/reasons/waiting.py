@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from jobrun.actions.looking import WorkerView
 from jobrun.actions.reasons.words import JobFacts, Reason, Rule, every
+from jobrun.queues import is_reserved
 from jobrun.store.standing import COUNTED
 from jobrun.units import distance, format_duration, listed, plural, wall
 
@@ -54,7 +55,7 @@ def too_late(facts: JobFacts) -> Reason | None:
 
 
 def reserved(facts: JobFacts) -> Reason | None:
-    if not facts.job.queue.startswith("."):
+    if not is_reserved(facts.job.queue):
         return None
     pid = facts.job.queue[1:].partition(".")[0]
     return Reason(
@@ -203,7 +204,7 @@ WAITING: tuple[Rule[JobFacts], ...] = (
 
 
 def _looks_for_worker(facts: JobFacts) -> bool:
-    return facts.is_due and not facts.job.queue.startswith(".")
+    return facts.is_due and not is_reserved(facts.job.queue)
 
 
 def _staying(facts: JobFacts) -> list[WorkerView]:

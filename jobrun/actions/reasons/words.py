@@ -12,6 +12,7 @@ from jobrun.actions.tables import TableView
 from jobrun.cron.words import Entry, EntryRow, Neighbours, Occurrence, Tick
 from jobrun.measures import Pause
 from jobrun.model import Attempt, Job, State
+from jobrun.queues import serves
 from jobrun.store.standing import NOTHING_AHEAD, Ahead
 
 
@@ -64,7 +65,7 @@ class JobFacts:
 
     def _listeners(self) -> list[WorkerView]:
         queue = self.job.queue
-        return [each for each in self.workers if queue in each.row.queues or not each.row.queues]
+        return [each for each in self.workers if serves(each.row.queues, queue)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,11 +72,10 @@ def state(picture: Picture, trouble: str) -> Line:
 
 
 def _warnings(picture: Picture) -> list[str]:
-    dead = len(picture.workers) - picture.living
     unserved = [safe_line(each.path) for each in picture.tables if each.scheduler is None]
     spoilt = [safe_line(each.path) for each in picture.tables if each.scheduler and each.problem]
     return [
-        *([f"{plural(dead, 'dead worker')} not yet cleared away"] if dead else []),
+        *([f"{plural(picture.dead, 'dead worker')} not yet cleared away"] if picture.dead else []),
         *([f"nobody schedules {listed(unserved, most=2)}"] if unserved else []),
         *([f"the last change of {listed(spoilt, most=2)} was not taken"] if spoilt else []),
     ]
