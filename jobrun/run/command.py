@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from jobrun import locks, procs
 from jobrun.locks.records import Recorder
 from jobrun.model import Ending, ErrorInfo, Kind, Leftovers, Outcome
 from jobrun.run.exits import judged
-from jobrun.run.mark import is_kept, variables
+from jobrun.run.mark import variables
 from jobrun.run.stops import stopped
 from jobrun.run.surroundings import as_bytes, not_entered
+from jobrun.run.tree import Listen, Tree, left_behind
 from jobrun.wire.messages import Run, Why
 
 CANNOT_RUN, NOT_FOUND = 126, 127  # as the shell has it (POSIX sh, 2.8.2)
-LEFTOVER_GRACE_S = 2.0  # for what a command left behind when it ended by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +43,9 @@ class Command:
     def __init__(self, order: Run, place: Place) -> None:
         self._order = order
         self._place = place
-        self._why: Why | None = None
-        self._kill_at: float | None = None
+        self._tree = Tree(place.attempt_lock.parent, place.strangers, grace_s=order.grace_s)
 
-    def run(self, listen: Callable[[select.poll, float | None], Why | None]) -> tuple[Ending, int | None]:
+    def run(self, listen: Listen) -> tuple[Ending, int | None]:
         """Run to the end, and return how it ended and its pid.
 
         `listen(poll, timeout_s)` waits on the poll object, which also has the command in it, and
@@ -80,34 +78,8 @@ class Command:
                 pass_fds=(lock,),
             )
 
-    def _watch(
-        self, process: subprocess.Popen[bytes], listen: Callable[[select.poll, float | None], Why | None]
-    ) -> Ending:
-        leader = os.pidfd_open(process.pid)
-        poll = select.poll()
-        poll.register(leader, select.POLLIN)
-        try:
-            while not _has_ended(leader):
-                why = listen(poll, self._left_s())
-                if why is not None and self._why is None:
-                    self._ask_to_end(process.pid, why)
-                if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                    procs.send_below(self._tree(), signal.SIGKILL)
-        finally:
-            os.close(leader)
-        return self._ended(process)
-
-    def _ask_to_end(self, leader: int, why: Why) -> None:
-        self._why = why
-        self._kill_at = time.monotonic() + self._order.grace_s
-        with contextlib.suppress(OSError):  # it may have become another user
-            os.killpg(leader, signal.SIGTERM)
-            os.killpg(leader, signal.SIGCONT)  # a stopped process would not see TERM
-
-    def _left_s(self) -> float | None:
-        return None if self._kill_at is None else max(self._kill_at - time.monotonic(), 0.01)
-
-    def _ended(self, process: subprocess.Popen[bytes]) -> Ending:
+    def _watch(self, process: subprocess.Popen[bytes], listen: Listen) -> Ending:
+        self._tree.watch(process.pid, listen, partial(_ask_to_end, process.pid))
         _, status, usage = os.wait4(process.pid, 0)
         code = process.returncode = os.waitstatus_to_exitcode(status)
         note = self._end_leftovers()
@@ -121,39 +93,24 @@ class Command:
         )
 
     def _verdict(self, code: int) -> Ending:
-        if self._why is not None:
-            return stopped(self._why, how=_in_words(code))
+        if self._tree.why is not None:
+            return stopped(self._tree.why, how=_in_words(code))
         cause = _in_words(code) + killed_for_memory(-code, self._place.oom_kills)
         exited = Ending(outcome=Outcome.ERROR, exit_code=code if code >= 0 else None, cause=cause)
         return judged(exited, self._order.terms)
 
     def _end_leftovers(self) -> str | None:
         """End what is left of the tree, or keep it; return a note on what outlived its leader by itself."""
-        if self._why is not None:
-            procs.end_descendants(self._left_s() or 0, spares=self._is_of_another)
-            return None
-        if self._order.terms.leftovers is Leftovers.KEEP:
+        if self._tree.why is None and self._order.terms.leftovers is Leftovers.KEEP:
             procs.reap()
-            return left_behind(len(self._tree()), "kept")
-        return left_behind(procs.end_descendants(LEFTOVER_GRACE_S, spares=self._is_of_another))
-
-    def _tree(self) -> dict[int, int]:
-        return procs.descendants(pid for pid in procs.children() if not self._is_of_another(pid))
-
-    def _is_of_another(self, pid: int) -> bool:
-        """Say whether a child of this process is not of this job: it was here before, or an earlier job has kept it."""
-        return pid in self._place.strangers or is_kept(pid, self._place.attempt_lock.parent)
+            return left_behind(len(self._tree.below()), "kept")
+        return left_behind(self._tree.end_rest())
 
 
-def left_behind(count: int, became: str = "ended") -> str | None:
-    """Return a note on processes that outlived their job.
-
-    >>> left_behind(1), left_behind(2, "kept"), left_behind(0)
-    ('left 1 process, ended', 'left 2 processes, kept', None)
-    """
-    if not count:
-        return None
-    return f"left {count} process{'es' if count > 1 else ''}, {became}"
+def _ask_to_end(leader: int, _why: Why) -> None:
+    with contextlib.suppress(OSError):  # it may have become another user
+        os.killpg(leader, signal.SIGTERM)
+        os.killpg(leader, signal.SIGCONT)  # a stopped process would not see TERM
 
 
 def run_here(order: Run, job_file: Path, *, timeout_s: float | None, grace_s: float) -> Ending:
@@ -223,12 +180,6 @@ def _input(text: str | None) -> Iterator[int]:
         file.write(text.encode())
         file.seek(0)
         yield file.fileno()
-
-
-def _has_ended(leader: int) -> bool:
-    poll = select.poll()
-    poll.register(leader, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _in_words(code: int) -> str:

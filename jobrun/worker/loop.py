@@ -6,51 +6,35 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from jobrun import locks, procs
 from jobrun.locks.records import Recorder
 from jobrun.log import Log
-from jobrun.model import Added, Ending, Kind, Leftovers, NewJob
+from jobrun.model import Ending, Kind, Leftovers
 from jobrun.paths import side_dir
-from jobrun.run import context, tidy
-from jobrun.run.call import Caller
-from jobrun.run.command import LEFTOVER_GRACE_S, Command, Place, left_behind
+from jobrun.run import tidy
+from jobrun.run.command import Command, Place
 from jobrun.run.leftovers import end_leftovers
 from jobrun.run.surroundings import Surroundings
-from jobrun.signals import NUDGE, default_in_forks, ignore, print_stacks_on_quit
-from jobrun.wire.channel import Channel, Unreadable
+from jobrun.run.tree import LEFTOVER_GRACE_S, left_behind
+from jobrun.signals import default_in_forks, ignore, print_stacks_on_quit
+from jobrun.wire.channel import Unreadable
 from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Leave, Message, Retiring, Run, Settled, Why
 from jobrun.worker import usage
+from jobrun.worker.calling import Calling
 from jobrun.worker.endings import Endings
 from jobrun.worker.mailbox import RETRY_S, Mailbox
+from jobrun.worker.post import Post
 from jobrun.worker.stage import Stage
-from jobrun.worker.wear import TIRELESS, Span, Wear
+from jobrun.worker.wear import Wear
 
 COUNT_S = 1.0  # between counts of the kills for want of memory
 MOST_IN_A_ROW = 16
 BEAT_S = 5.0  # between beats while idle or while a command runs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
-    """What a worker is given at its fork."""
-
-    name: str
-    job_file: Path
-    channel: Channel
-    orders: Channel
-    lock: int  # descriptor of its lock, held together with the supervisor
-    import_paths: tuple[str, ...]
-    good_for: Span = TIRELESS
 
 
 def run(post: Post) -> None:
@@ -74,8 +58,7 @@ class Worker:
         self._wear = Wear(post.good_for)
         self._leaving = False
         self._retiring: Retiring | None = None  # we said that we leave by ourselves
-        self._nudged = False
-        self._caller = Caller(on_enter=self._look_for_stop)
+        self._calls = Calling(self._mail, self._attend)
         self._stage = Stage(self._side / "logs", post.name)
         self._meter = usage.Meter()
         self._boot = procs.boot_id()
@@ -103,7 +86,7 @@ class Worker:
         procs.adopt_orphans()
         # A TERM may reach the whole control group: it is for the supervisor, which ends us in good order.
         ignore(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-        signal.signal(NUDGE, self._on_nudge)
+        self._calls.heed_nudges()
         print_stacks_on_quit(self._log.fd)
         default_in_forks()
         sys.path.extend(path for path in self._post.import_paths if path not in sys.path)
@@ -212,13 +195,10 @@ class Worker:
         self._post.channel.send(self._retiring)
 
     def _call(self, order: Run) -> Ending:
-        context.enter(self._context(order))
-        self._mail.begin_asking(order.token)
         if order.task != self._task:
             tidy.put_back_limits(self._baseline)
             self._task = order.task
-        ending = self._surroundings.enter(order) or self._caller.run(order)
-        self._mail.end_asking()
+        ending = self._calls.run(order, self._surroundings)
         self._surroundings.leave()
         tidy.put_back(self._baseline)
         if tidy.is_another_user(self._baseline):
@@ -251,47 +231,12 @@ class Worker:
         self._beat()
         return self._attend()
 
-    def _on_nudge(self, _signum: int, _frame: FrameType | None) -> None:
-        self._nudged = True
-        if self._caller.is_user_code:
-            self._look_for_stop()  # else it is looked for on entering
-
-    def _look_for_stop(self) -> None:
-        """Stop the running call if that was ordered; raises in it. Who reads an answer has us look later."""
-        while self._nudged and self._mail.reading.acquire(blocking=False):
-            try:
-                self._nudged = False
-                why = self._attend()
-            finally:
-                self._mail.reading.release()
-            if why is not None:
-                self._caller.stop(why)
-
     def _attend(self) -> Why | None:
         """Look at the mail while a job runs; return why that is to be stopped, if it is."""
         self._mail.take_in()
         if (greeting := self._mail.take_greeting()) is not None:
             self._greet(greeting)
         return self._mail.take_stop(self._token)
-
-    def _context(self, order: Run) -> context.Context:
-        return context.Context(
-            id=order.job_id,
-            attempt=order.attempt,
-            max_attempts=order.max_attempts,
-            queue=order.queue,
-            name=order.name,
-            token=order.token,
-            pid=os.getpid(),
-            ask=partial(self._ask, order.token),
-        )
-
-    def _ask(self, token: str, jobs: Sequence[NewJob]) -> list[Added]:
-        try:
-            return self._mail.ask(token, jobs)
-        finally:
-            if self._nudged:
-                signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
 
     def _beat(self) -> None:
         self._beat_at = time.monotonic()

@@ -62,7 +62,7 @@ class Hand(Worker):
         self._unsettled = Endings(side_dir(post.job_file) / "spool")
         self._token = None
         self._task, self._in_a_row = "", 0
-        self._leaving = self._nudged = False
+        self._leaving = False
         self._meter = Meter()
         self._beat_at = 0.0
         self._record = Recorder(post.lock, pid=1, ticks=1, boot="boot")
