@@ -91,6 +91,7 @@ class Terms:
     leftovers: Leftovers = Leftovers.KILL
     is_catchup: bool = False  # its tick was due while no scheduler ran
     ping: str | None = None  # URL told of start and end (the protocol of healthchecks)
+    isolate: bool = False  # its call runs in a fork of its own
 
 
 COMMON_TERMS = Terms()
@@ -228,6 +229,11 @@ class Job:
     environment: str | None  # hash; None: that of the worker
     deadline_at: datetime | None = None  # no attempt begins or goes on after this instant
     terms: Terms = COMMON_TERMS
+
+    @property
+    def has_own_process(self) -> bool:
+        """Whether its worker only watches it: a command, or a call in a fork."""
+        return self.kind is not Kind.CALL or self.terms.isolate
 
     @property
     def max_attempts(self) -> int:

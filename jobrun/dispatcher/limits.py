@@ -6,9 +6,8 @@ import select
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from jobrun.dispatcher.seat import COMMAND_MARGIN_S, Seat
+from jobrun.dispatcher.seat import WATCHED_MARGIN_S, Seat
 from jobrun.dispatcher.settings import Settings, World
-from jobrun.model import Kind
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Kill, Nudge, Stop, Why
 
@@ -33,7 +32,7 @@ class Limits:
         """Say whether a shutdown has lasted longer than all that may run then."""
         if self._drain_until is None:
             return False
-        return self._world.monotonic() >= self._drain_until + self._grace_s + COMMAND_MARGIN_S
+        return self._world.monotonic() >= self._drain_until + self._grace_s + WATCHED_MARGIN_S
 
     def shut_down(self, *, hurry: bool) -> None:
         """Let running jobs go on for the drain time, or not at all in a hurry."""
@@ -97,5 +96,5 @@ class Limits:
             seat.channel.send(Stop(token=job.token, why=why))
         except (OSError, EOFError):
             return  # its worker is dying
-        if job.kind is Kind.CALL:
+        if not job.has_own_process:
             self._control.send(Nudge(name=seat.name))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobrun.locks.records import Record
-from jobrun.model import Job, Kind
+from jobrun.model import Job
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Why
 
-COMMAND_MARGIN_S = 5.0  # a worker ends its command's tree itself; this much later we end the worker
+WATCHED_MARGIN_S = 5.0  # a worker ends the tree that it watches itself; this much later we end the worker
 HOLD_S = 0.02  # for no longer may a job hold back those behind it
 
 
@@ -108,7 +108,7 @@ class Seat:
             return False
         self.why = why
         self.due_at = None
-        margin_s = 0.0 if self.first.kind is Kind.CALL else COMMAND_MARGIN_S
+        margin_s = WATCHED_MARGIN_S if self.first.has_own_process else 0.0
         self.kill_at = monotonic + grace_s + margin_s
         return True
 

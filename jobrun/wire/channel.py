@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobrun.wire.messages import Message
-from jobrun.wire.packing import pack, unpack
+from jobrun.wire.packing import NO_MESSAGE, pack, unpack
 
 LARGEST_PACKET = 64 * 1024  # a short recv cuts the tail of a packet; larger messages go through a file
 _SPOOLED = b"file:"
@@ -22,16 +22,6 @@ _NAME = re.compile(rb"[0-9a-f]{32}")  # of a file in the spool
 _NOBODY = {errno.ENOTCONN, errno.EBADF}  # the last: a task closed what was not its own
 _IS_GONE = "the other process is gone"
 _GONE = {errno.EPIPE, errno.ECONNRESET, *_NOBODY}
-# What `unpack` raises for bytes that `pack` did not make; it looks no closer, for it runs twice a job.
-_NO_MESSAGE = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    StopIteration,
-    TypeError,
-    ValueError,
-)
 _MOST_DESCRIPTORS = 3  # with one message
 _ROOM = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)  # socket.recv_fds of Python 3.11 forgets its flags
 # Plain numbers: enum members would be combined anew for each message.
@@ -177,7 +167,7 @@ def _end(error: OSError) -> Exception:
 def _understood(packet: bytes) -> Message:
     try:
         return unpack(packet)
-    except _NO_MESSAGE as error:
+    except NO_MESSAGE as error:
         raise Unreadable(f"what came is no message: {type(error).__name__}, `{packet[:80]!r}`") from None
 
 

@@ -29,6 +29,17 @@ from jobrun.model import (
 from jobrun.units import from_ms, to_ms
 from jobrun.wire.messages import Answer, Ask, Ended, Message, Run, Stop, Why
 
+# What `unpack` raises for bytes that `pack` did not make; it looks no closer, for it runs twice a job.
+NO_MESSAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+
 
 def pack(message: Message) -> bytes:
     """Return a message as JSON bytes."""

@@ -27,6 +27,7 @@ from jobrun.wire.messages import UNASKED, Ended, Greeting, Hello, Leave, Message
 from jobrun.worker import usage
 from jobrun.worker.calling import Calling
 from jobrun.worker.endings import Endings
+from jobrun.worker.isolation import Home, Isolated
 from jobrun.worker.mailbox import RETRY_S, Mailbox
 from jobrun.worker.post import Post
 from jobrun.worker.stage import Stage
@@ -151,11 +152,13 @@ class Worker:
         facts: dict[str, Any] = {"began_at": datetime.now(UTC)}
         began = time.monotonic()
         self._note_begin(order.token, began)
-        if order.kind is Kind.CALL:
+        if order.kind is not Kind.CALL:
+            ending, pid = Command(order, self._place(order)).run(self._listen)
+        elif order.terms.isolate:
+            ending, pid = self._isolated(order)
+        else:
             ending, pid = self._call(order), None
             facts["cpu_s"], facts["peak_rss"] = self._meter.end()
-        else:
-            ending, pid = self._command(order)
         facts["took_s"] = time.monotonic() - began
         is_kept = order.terms.leftovers is Leftovers.KEEP
         ended = Ended(token=order.token, ending=self._told(ending, facts, is_shared=is_kept), pid=pid)
@@ -195,9 +198,7 @@ class Worker:
         self._post.channel.send(self._retiring)
 
     def _call(self, order: Run) -> Ending:
-        if order.task != self._task:
-            tidy.put_back_limits(self._baseline)
-            self._task = order.task
+        self._put_back_limits(order)
         ending = self._calls.run(order, self._surroundings)
         self._surroundings.leave()
         tidy.put_back(self._baseline)
@@ -207,15 +208,32 @@ class Worker:
             ending = replace(ending, note="; ".join(filter(None, [ending.note, left_behind(left)])))
         return ending
 
-    def _command(self, order: Run) -> tuple[Ending, int | None]:
-        place = Place(
+    def _isolated(self, order: Run) -> tuple[Ending, int | None]:
+        self._put_back_limits(order)
+        home = Home(
+            surroundings=self._surroundings, log=self._log, spool=self._side / "spool", let_go=self._let_go
+        )
+        return Isolated(order, self._place(order), home).run(self._mail, self._listen)
+
+    def _let_go(self) -> None:
+        """Close, in a fork, what speaks for this worker: it must not seem to live on in it."""
+        os.close(self._post.lock)
+        self._post.channel.close()
+        self._post.orders.close()
+
+    def _put_back_limits(self, order: Run) -> None:
+        if order.task != self._task:
+            tidy.put_back_limits(self._baseline)
+            self._task = order.task
+
+    def _place(self, order: Run) -> Place:
+        return Place(
             job_file=self._post.job_file,
             attempt_lock=self._locks / order.token,
             output=self._stage.fd,
             boot=self._boot,
             oom_kills=self._oom_kills(),
         )
-        return Command(order, place).run(self._listen)
 
     def _oom_kills(self) -> int | None:
         """Return how many kills for want of memory there had been about now; counting them takes a while."""

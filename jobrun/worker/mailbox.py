@@ -9,7 +9,8 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import replace
 
 from jobrun.errors import JobrunError, NotDone
 from jobrun.log import Log
@@ -31,6 +32,7 @@ class Mailbox:
         self._asker: str | None = None  # the attempt that may ask: the one whose function runs
         self.reading = threading.Lock()
         self.inbox: deque[Message] = deque()  # read, and not handled yet
+        self.greeting: Greeting | None = None  # the last one that was taken while a job ran
 
     def take_in(self) -> None:
         """Read all that is there."""
@@ -58,6 +60,20 @@ class Mailbox:
             if isinstance(message, Greeting):
                 self.inbox.remove(message)
                 found = message
+        self.greeting = found or self.greeting
+        return found
+
+    def forward(self, ask: Ask) -> int:
+        """Ask for somebody else, and return the number that the answer will have."""
+        number = next(self._numbers)
+        self._channel.send(replace(ask, number=number))
+        return number
+
+    def take_answers(self, numbers: Container[int]) -> list[Answer]:
+        """Return the answers to these questions that have come."""
+        found = [each for each in self.inbox if isinstance(each, Answer) and each.number in numbers]
+        for answer in found:
+            self.inbox.remove(answer)
         return found
 
     def begin_asking(self, token: str) -> None:
