@@ -231,6 +231,8 @@ def main(wanted: Sequence[str]) -> None:
                 "cron-next": "cron next jobs.toml",
                 "stats": "stats",
             }
+            if unknown := set(wanted) - commands.keys():
+                sys.exit(f"{', '.join(sorted(unknown))}: none of {', '.join(commands)}")
             for name in wanted or commands:
                 words = commands[name].split()
                 code, shown = (0, shop.screen(words)) if name == "top" else shop.shown(words)
