@@ -40,6 +40,7 @@ from jobrun.worker.endings import Endings
 from jobrun.worker.loop import Worker
 from jobrun.worker.mailbox import Mailbox
 from jobrun.worker.usage import Meter
+from jobrun.worker.wear import TIRELESS, Wear
 from tests.loops.conftest import kill
 from tests.races.scene import GROUND, NOW, _template, broken
 from tests.races.stage import REST, Actor, Choose, Move, _stopping, apart, point
@@ -62,7 +63,8 @@ class Hand(Worker):
         self._unsettled = Endings(side_dir(post.job_file) / "spool")
         self._token = None
         self._task, self._in_a_row = "", 0
-        self._leaving = False
+        self._leaving, self._retiring = False, None
+        self._wear = Wear(TIRELESS)
         self._meter = Meter()
         self._beat_at = 0.0
         self._record = Recorder(post.lock, pid=1, ticks=1, boot="boot")

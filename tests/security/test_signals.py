@@ -20,11 +20,12 @@ from tests.process.site import Site, is_alive, kill
 
 PACKAGE = Path(jobrun.__file__).parent
 WHY_SAFE = {
+    "cli/top/session.py": "this process, by its own number",
     "procs.py": "`send`: held by a descriptor, then looked at again",
     "run/command.py": "`_ask_to_end`: the process group of a child that we have not reaped",
     "run/leftovers.py": "`_stop_fork_server`: a child that we have not reaped",
     "scheduler/courier.py": "a child that only its Popen reaps, which then sends no more",
-    "supervisor/house.py": "`_signal_worker`: a child that we have not reaped",
+    "supervisor/crew.py": "`_signal_worker`: a child that we have not reaped",
     "supervisor/stacks.py": "the children of the supervisor, which does not reap meanwhile",
     "worker/calling.py": "`_ask`: a thread of this process",
 }
