@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from jobrun.durability import FULL
 from jobrun.errors import NotDone, UsageError
-from jobrun.model import DEFAULT_QUEUE, Added, Kind, NewJob, OnCrash
+from jobrun.model import COMMON_TERMS, DEFAULT_QUEUE, Added, Kind, NewJob, OnCrash, Terms
 from jobrun.paths import default_path
 from jobrun.requests import check
 from jobrun.run import context
@@ -63,6 +63,7 @@ class Options:
     tags: tuple[str, ...] = ()
     name: str | None = None
     on_crash: OnCrash | str = OnCrash.RETRY
+    isolate: bool = False
     durability: str = FULL
 
     def job(self, target: str, /, *args: Any, **kwargs: Any) -> NewJob:
@@ -88,6 +89,7 @@ class Options:
             tags=self.tags,
             name=self.name,
             on_crash=_policy(self.on_crash),
+            terms=Terms(isolate=self.isolate) if self.isolate else COMMON_TERMS,
         )
         return check(job, now=now)
 

@@ -15,7 +15,7 @@ from typing import Any
 from jobrun.frozen import frozen
 
 DEFAULT_QUEUE = "default"
-MAX_CRASHES = 3  # a job whose worker dies alone this many times is stopped
+MAX_CRASHES = 3  # a job whose worker dies alone this many times is stopped, unless a group is told otherwise
 
 
 class Kind(StrEnum):
@@ -229,11 +229,6 @@ class Job:
     environment: str | None  # hash; None: that of the worker
     deadline_at: datetime | None = None  # no attempt begins or goes on after this instant
     terms: Terms = COMMON_TERMS
-
-    @property
-    def has_own_process(self) -> bool:
-        """Whether its worker only watches it: a command, or a call in a fork."""
-        return self.kind is not Kind.CALL or self.terms.isolate
 
     @property
     def max_attempts(self) -> int:

@@ -218,6 +218,12 @@ def _check_terms(job: NewJob, size: int) -> None:
         raise UsageError(
             "a call cannot leave processes behind", hint="start them from a shell line or a command"
         )
+    if type(terms.isolate) is not bool:
+        raise UsageError(f"isolate must be True or False, not `{terms.isolate!r}`")
+    if terms.isolate and job.kind is not Kind.CALL:
+        raise UsageError(
+            "isolate is for calls", hint="a shell line or a command has a process of its own anyway"
+        )
     for what in ("ok_exit", "skip_exit", "no_retry_exit"):
         for code in getattr(terms, what):
             if type(code) is not int or not 0 <= code <= 255:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import jobrun
-from jobrun.model import Added, Job, NewJob, OnCrash, State
+from jobrun.model import Added, Job, NewJob, OnCrash, State, Terms
 from jobrun.run import context
 from jobrun.store import open_store
 
@@ -71,11 +71,13 @@ def test_every_option_reaches_the_job(path: Path) -> None:
         tags=("a", "b"),
         name="n",
         on_crash="park",
+        isolate=True,
     ).enqueue("m:f")
 
     job = stored(path, job_id)
     assert (job.queue, job.priority, job.retries, job.timeout_s, job.key) == ("mail", 5, 3, 30, "k")
     assert (job.backoff_s, job.max_backoff_s, job.tags, job.name) == (1, 9, ("a", "b"), "n")
+    assert job.terms == Terms(isolate=True)
     assert (job.on_crash, job.state) == (OnCrash.PARK, State.SCHEDULED)
     assert job.expires_at is not None
     assert job.expires_at - job.run_at == timedelta(minutes=2)

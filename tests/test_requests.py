@@ -276,6 +276,10 @@ def test_terms_that_only_a_command_can_keep_are_refused_for_a_call(terms: dict[s
     assert "a call" in refusal(terms=Terms(**terms))
 
 
+def test_a_command_cannot_be_isolated() -> None:
+    assert refusal(kind=Kind.SHELL, task="true", terms=Terms(isolate=True)) == "isolate is for calls"
+
+
 def test_an_entry_is_named_like_a_queue() -> None:
     assert refusal(entry="a b") == "bad entry `a b`"
 

@@ -22,6 +22,7 @@ from jobrun.when import parse_when
 Values = Mapping[str, Any]  # by field; one that is missing is at its default
 _UNSAID = NewJob(kind=Kind.SHELL, task="")
 _SECRET = frozenset({"args", "kwargs", "shell", "command", "stdin"})  # may hold what is not to be told on
+_OF_TERMS = ("stdin", "isolate")
 _SHOWN = 60  # characters of a value in the record
 
 
@@ -65,7 +66,7 @@ def fields_of(job: Job, show: Callable[[datetime], str]) -> dict[str, Any]:
     }
     if job.kind is Kind.CALL:
         call = {"task": job.task, "args": json.dumps(job.args), "kwargs": json.dumps(dict(job.kwargs))}
-        return {**call, **common}
+        return {**call, **common, "isolate": job.terms.isolate}
     what: dict[str, Any] = {"shell": job.task} if job.kind is Kind.SHELL else {"command": list(job.args)}
     umask = None if job.umask is None else f"{job.umask:03o}"
     return {**what, **common, "cwd": job.cwd or None, "umask": umask, "stdin": job.terms.stdin}
@@ -89,20 +90,15 @@ def changed(job: Job, new: Values, reader: Reader) -> NewJob:
             told |= _READERS[name](value, reader)
         except UsageError as error:
             raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
-    deadline_at, expires, stdin = (
-        told.pop("deadline_at"),
-        told.pop("expires", None),
-        told.pop("stdin", job.terms.stdin),
-    )
+    deadline_at, expires = told.pop("deadline_at"), told.pop("expires", None)
+    terms = replace(job.terms, **{name: told.pop(name) for name in _OF_TERMS if name in told})
     around = {name: told.pop(name, getattr(job, name)) for name in ("cwd", "umask")}
-    found = replace(_as_new(job), **told)
+    found = replace(_as_new(job), **told, terms=terms)
     run_at = found.run_at or reader.now
     if isinstance(expires, float):
         found = replace(found, expires_at=max(run_at, reader.now) + timedelta(seconds=expires))
     if deadline_at is not None:
         found = replace(found, deadline_s=(deadline_at - run_at).total_seconds())
-    if stdin != job.terms.stdin:
-        found = replace(found, terms=replace(job.terms, stdin=stdin))
     if around != {"cwd": None, "umask": None}:
         surroundings = Surroundings(cwd=around["cwd"] or "", umask=around["umask"], environment={})
         found = replace(found, surroundings=surroundings)
@@ -230,6 +226,12 @@ def _on_crash(value: Any, _: Reader) -> dict[str, Any]:
     return {"on_crash": OnCrash(value or OnCrash.RETRY)}
 
 
+def _isolate(value: Any, _: Reader) -> dict[str, Any]:
+    if not isinstance(value, bool | None):
+        raise UsageError(f"true or false was expected, not `{value}`")
+    return {"isolate": bool(value)}
+
+
 def _cwd(value: Any, _: Reader) -> dict[str, Any]:
     if not _text(value).startswith("/"):
         raise UsageError(f"`{value}` is not an absolute path")
@@ -262,6 +264,7 @@ _READERS: dict[str, Callable[[Any, Reader], dict[str, Any]]] = {
     "key": _own_text("key"),
     "name": _own_text("name"),
     "tags": _tags,
+    "isolate": _isolate,
     "cwd": _cwd,
     "umask": _umask,
     "stdin": _own_text("stdin"),

@@ -148,6 +148,8 @@ def _option(key: str) -> Option:
 
 
 def _value(option: Option, key: str, value: Any, caller: Caller) -> Any:
+    if option.metavar is None:
+        return _flag(key, value)
     if option.is_repeatable:
         return _strings(key, value if isinstance(value, list) else [value])
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -163,6 +165,12 @@ def _strings(key: str, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise UsageError(f"`{key}` must be a list of texts")
     return [_text(key, each) for each in value]
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"`{key}` must be true or false, not {value!r}")
+    return value
 
 
 def _text(key: str, value: Any) -> str:

@@ -23,6 +23,7 @@ _REMARKS = {
     "backoff": "before the first retry, doubled each time",
     "timeout": "of each attempt",
     "on_crash": "retry, park or fail",
+    "isolate": "in a fork of its own",
     "key": "at most one live job has it",
     "umask": "octal",
 }

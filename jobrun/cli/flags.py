@@ -44,6 +44,8 @@ TABLE = (
      "time limit of each attempt; default: none"),
     (("--on-crash",), "on_crash", HOW, "POLICY", POLICY,
      "if its worker dies: retry while retries are left, park or fail; default: retry"),
+    (("--isolate",), "isolate", HOW, None, FLAG,
+     "run the call in a fork of its own: what it does to its process ends with it"),
     (("--key",), "key", NAMED, "KEY", TEXT,
      "at most one unfinished job has it; if taken, that job is the answer"),
     (("--name",), "name", NAMED, "NAME", TEXT,

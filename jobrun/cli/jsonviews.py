@@ -50,6 +50,7 @@ def _terms_object(terms: Terms) -> dict[str, Any]:
         "discards_output": terms.discards_output,
         "leftovers": terms.leftovers,
         "is_catchup": terms.is_catchup,
+        "isolate": terms.isolate,
         "monitor": None if terms.ping is None else host_of(terms.ping),
     }
 

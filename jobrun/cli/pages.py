@@ -143,6 +143,7 @@ def _terms(terms: Terms) -> list[tuple[str, str]]:
         ("stdin", "" if terms.stdin is None else format_size(len(terms.stdin.encode()))),
         ("output", "discarded" if terms.discards_output else ""),
         ("leftovers", "kept" if terms.leftovers is Leftovers.KEEP else ""),
+        ("isolated", "in a fork of its own" if terms.isolate else ""),
         ("catch-up", "its tick was due while no scheduler ran" if terms.is_catchup else ""),
         ("monitor", "" if terms.ping is None else host_of(terms.ping)),
     ]

@@ -17,7 +17,7 @@ from jobrun.cli.asking import BY_FLAG, OPTIONS, Caller, Option
 from jobrun.cli.flags import ANSWER
 from jobrun.durability import FULL
 from jobrun.errors import UsageError, meant
-from jobrun.model import Kind, NewJob
+from jobrun.model import Kind, NewJob, Terms
 from jobrun.payload import MAX_DIGITS, parse_json
 from jobrun.requests import TARGET_HINT, check
 
@@ -99,6 +99,8 @@ def new_job(said: Said, caller: Caller, defaults: Mapping[str, Any] | None = Non
     asked = {**(defaults or {}), **said.options}
     what = _what(said, asked, caller)
     _set_times(asked, caller)
+    if asked.pop("isolate", False):
+        asked["terms"] = Terms(isolate=True)
     if "tags" in asked:
         asked["tags"] = tuple(asked["tags"])
     return check(NewJob(**what, **asked), now=caller.now)

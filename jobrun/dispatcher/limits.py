@@ -6,7 +6,7 @@ import select
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from jobrun.dispatcher.seat import WATCHED_MARGIN_S, Seat
+from jobrun.dispatcher.seat import WATCHED_MARGIN_S, Seat, is_watched
 from jobrun.dispatcher.settings import Settings, World
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Kill, Nudge, Stop, Why
@@ -96,5 +96,5 @@ class Limits:
             seat.channel.send(Stop(token=job.token, why=why))
         except (OSError, EOFError):
             return  # its worker is dying
-        if not job.has_own_process:
+        if not is_watched(job):
             self._control.send(Nudge(name=seat.name))

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobrun.locks.records import Record
-from jobrun.model import Job
+from jobrun.model import Job, Kind
 from jobrun.wire.channel import Channel
 from jobrun.wire.messages import Why
 
 WATCHED_MARGIN_S = 5.0  # a worker ends the tree that it watches itself; this much later we end the worker
 HOLD_S = 0.02  # for no longer may a job hold back those behind it
+
+
+def is_watched(job: Job) -> bool:
+    """Say whether the worker of a job only watches it: a command, or a call in a fork."""
+    return job.kind is not Kind.CALL or job.terms.isolate
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -108,7 +113,7 @@ class Seat:
             return False
         self.why = why
         self.due_at = None
-        margin_s = WATCHED_MARGIN_S if self.first.has_own_process else 0.0
+        margin_s = WATCHED_MARGIN_S if is_watched(self.first) else 0.0
         self.kill_at = monotonic + grace_s + margin_s
         return True
 

@@ -58,6 +58,7 @@ KEYS: dict[str, Key] = {
     "timeout": Key(read=values.duration, field="timeout_s"),
     "deadline": Key(read=values.duration, field="deadline_s"),
     "on_crash": Key(read=values.choice(OnCrash), field="on_crash"),
+    "isolate": Key(read=values.flag, field="terms.isolate", kinds=CALLS),
     "env": Key(read=values.variables, is_default=False),
     "env_file": Key(read=values.text),
     "cwd": Key(read=values.folder),

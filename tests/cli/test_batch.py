@@ -7,7 +7,7 @@ import pytest
 from jobrun.cli.asking import Caller
 from jobrun.cli.batch import parse, read_lines
 from jobrun.errors import UsageError
-from jobrun.model import Kind, NewJob, OnCrash, Surroundings
+from jobrun.model import COMMON_TERMS, Kind, NewJob, OnCrash, Surroundings, Terms
 
 NOW = datetime(2027, 1, 15, 17, 0, tzinfo=UTC)
 HOME = Surroundings(cwd="/home/ann", umask=0o022, environment={})
@@ -46,6 +46,32 @@ def test_a_line_may_be_a_json_object() -> None:
     assert (call.timeout_s, call.tags, call.key) == (60, ("a",), None)
     assert (shell.task, shell.priority, shell.on_crash) == ("echo x", -2, OnCrash.FAIL)
     assert (command.args, command.max_backoff_s, command.tags) == (("ls", "-l"), 20.5, ("t",))
+
+
+def test_a_call_of_a_batch_may_be_isolated() -> None:
+    words, said, plain, kept = jobs(
+        "mod:f --isolate",
+        '{"task": "mod:f", "isolate": true}',
+        "mod:f",
+        '{"task": "mod:f", "isolate": false}',
+    )
+
+    assert [job.terms.isolate for job in (words, said, plain, kept)] == [True, True, False, False]
+    [as_all, otherwise] = jobs("mod:f", '{"task": "mod:f", "isolate": false}', isolate=True)
+    assert (as_all.terms, otherwise.terms) == (Terms(isolate=True), COMMON_TERMS)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"task": "mod:f", "isolate": "yes"}', "line 1: `isolate` must be true or false, not 'yes'"),
+        ('{"task": "mod:f", "isolate": 1}', "line 1: `isolate` must be true or false, not 1"),
+        ("mod:f --isolate=yes", "line 1: --isolate takes no value, but got `yes`"),
+        ("--shell true --isolate", "line 1: isolate is for calls"),
+    ],
+)
+def test_what_cannot_be_isolated_is_refused(line: str, problem: str) -> None:
+    assert refusal(line)[1:] == [problem]
 
 
 def test_empty_lines_and_comments_are_no_jobs() -> None:

@@ -18,7 +18,7 @@ import pytest
 from jobrun.actions import editing
 from jobrun.actions.editing import Reader
 from jobrun.cli import editpage
-from jobrun.model import Edit, Job, Kind, NewJob, OnCrash, Outcome, State, Surroundings, Terms
+from jobrun.model import COMMON_TERMS, Edit, Job, Kind, NewJob, OnCrash, Outcome, State, Surroundings, Terms
 from jobrun.store import Store
 from jobrun.units import rfc3339
 
@@ -176,6 +176,8 @@ def test_without_a_terminal_and_an_editor_it_says_what_to_do(add: Make, jobrun: 
         (["timeout=1h30m"], {"timeout_s": 5400.0}),
         (["timeout=90s", "timeout="], {"timeout_s": None}),
         (["key="], {"key": None}),
+        (["isolate=true"], {"terms": Terms(isolate=True)}),
+        (["isolate=true", "isolate="], {"terms": COMMON_TERMS}),
         (["on_crash=park"], {"on_crash": OnCrash.PARK}),
         (["eta=2030-01-01 00:00:00"], {"run_at": datetime(2030, 1, 1, tzinfo=UTC), "state": State.SCHEDULED}),
         (["eta=2030-01-01 00:00", "expires=2h"], {"expires_at": datetime(2030, 1, 1, 2, tzinfo=UTC)}),
@@ -208,6 +210,7 @@ def test_fields_are_set_without_an_editor(
         (["shell=true"], "a job has no field `shell`"),
         (["eta=soon"], "eta: "),
         (["on_crash=explode"], "on_crash: `explode` is not one of"),
+        (["isolate=yes"], "isolate: true or false was expected, not `yes`"),
         (["key=taken"], "job 2 has the key `taken`"),
         (["queue"], "--set takes name=value, not `queue`"),
     ],
@@ -276,6 +279,7 @@ JOBS = [
     NewJob(
         kind=Kind.CALL,
         task="app:g",
+        terms=Terms(isolate=True),
         surroundings=Surroundings(cwd="/srv", umask=0o77, environment={"A": "b"}),
     ),
     NewJob(

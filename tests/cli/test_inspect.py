@@ -167,6 +167,13 @@ def test_the_rarer_terms_are_shown_but_no_secret_of_a_monitor(
     assert "CANARY" not in f"{page}{found}"
 
 
+def test_an_isolated_call_is_shown_as_one(add: Make, jobrun: Run, jobrun_json: RunJson) -> None:
+    job = add(terms=Terms(isolate=True))
+
+    assert "\nisolated    in a fork of its own\n" in jobrun("inspect", str(job.id)).stdout
+    assert jobrun_json("inspect", str(job.id))["terms"]["isolate"] is True
+
+
 def test_what_is_called_a_secret_is_hidden_from_people_unless_they_ask(
     end: Make, jobrun: Run, jobrun_json: RunJson
 ) -> None:

@@ -213,7 +213,7 @@ def test_what_stands_in_loops_goes_the_straight_way(words: list[str]) -> None:
 
 def test_each_option_is_plain_or_known_not_to_be() -> None:
     others = {"args", "kwargs", "batch", "check", "in", "eta", "expires"}
-    others |= {"backoff_s", "max_backoff_s", "json", "wait", "follow"}
+    others |= {"backoff_s", "max_backoff_s", "json", "wait", "follow", "isolate"}
     values = ["", "a", "1", "1s", "park", "fast"]
     taken = {
         option.field

@@ -94,6 +94,7 @@ terms = st.just(COMMON_TERMS) | st.builds(
     discards_output=st.booleans(),
     leftovers=st.sampled_from(Leftovers),
     is_catchup=st.booleans(),
+    isolate=st.booleans(),
     ping=st.none() | names,
 )
 new_jobs = st.builds(

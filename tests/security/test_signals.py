@@ -27,6 +27,7 @@ WHY_SAFE = {
     "scheduler/courier.py": "a child that only its Popen reaps, which then sends no more",
     "supervisor/crew.py": "`_signal_worker`: a child that we have not reaped",
     "supervisor/stacks.py": "the children of the supervisor, which does not reap meanwhile",
+    "worker/isolation.py": "`_ask_to_end`: a child that we have not reaped",
     "worker/calling.py": "`_ask`: a thread of this process",
 }
 _SENDS = {"kill", "killpg", "pidfd_send_signal", "pthread_kill", "tgkill"}

@@ -272,6 +272,7 @@ def test_the_terms_of_a_job_are_kept(store: Store) -> None:
         discards_output=True,
         leftovers=Leftovers.KEEP,
         is_catchup=True,
+        isolate=True,
         ping="https://example.org/x",
     )
     asked = [

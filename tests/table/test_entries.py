@@ -93,6 +93,7 @@ def test_an_entry_that_says_little_is_as_a_job_is_otherwise(entry: One) -> None:
         ('output = "keep"', "terms", COMMON_TERMS),
         ('leftovers = "keep"', "terms", Terms(leftovers=Leftovers.KEEP)),
         ("ok_exit = [0, 24]\nskip_exit = [75]", "terms", Terms(ok_exit=(0, 24), skip_exit=(75,))),
+        ('call = "a.b:c"\nisolate = true', "terms", Terms(isolate=True)),
         ("no_retry_exit = []", "terms", Terms(no_retry_exit=())),
         ('ping = "https://host/x"', "terms", Terms(ping="https://host/x")),
         ('env = {A = "é"}', "surroundings", Surroundings(cwd=HOME, umask=0o022, environment={**CLEAN, "A": "é"})),
@@ -178,6 +179,25 @@ every = "1h"
     )  # a call has no exit code
     assert all(entry.terms.discards_output for entry in (a, b, c))
     assert [entry.surroundings and entry.surroundings.umask for entry in (a, b, c)] == [0o077, 0, 0o077]
+
+
+def test_calls_may_be_isolated_by_default(read: Read) -> None:
+    a, b, c = read("""
+[defaults]
+isolate = true
+[jobs.a]
+call = "a:b"
+every = "1h"
+[jobs.b]
+call = "a:b"
+isolate = false
+every = "1h"
+[jobs.c]
+shell = "true"
+every = "1h"
+""").entries
+
+    assert [entry.terms.isolate for entry in (a, b, c)] == [True, False, False]
 
 
 def test_a_default_jitter_need_not_suit_every_interval(read: Read) -> None:

@@ -25,7 +25,7 @@ WRONG_TYPE = {  # of each key, a value of a type that it does not take
     **dict.fromkeys(("timeout", "deadline", "backoff", "max_backoff", "jitter", "catchup_window"), "300"),
     **dict.fromkeys(("on_failure", "on_recovery"), "2027-01-01"),
     "umask": "22",
-    "enabled": '"yes"',
+    **dict.fromkeys(("enabled", "isolate"), '"yes"'),
 }
 
 
@@ -130,6 +130,7 @@ def test_a_value_of_the_wrong_type_is_refused_with_what_is_expected(key: str, pr
         ("call = 'a:b'\nargs = [2027-01-01]", "args: arguments: a value of type `date` is not JSON"),
         ("call = 'a:b'\nkwargs = {x = inf}", "kwargs: arguments: `inf` is not a JSON number"),
         ("call = 'a:b'\nstdin = 'x'", "stdin: is for `shell` and `command`, not for `call`"),
+        ("isolate = true", "isolate: is for `call`, not for `shell`"),
         ("args = [1]", "args: is for `call`, not for `shell`"),
         ("command = ['', 'x']", "command: the command is empty"),
         ("command = []", "command: the command is empty"),

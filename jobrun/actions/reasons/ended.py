@@ -67,9 +67,10 @@ def crashed_thrice(facts: JobFacts) -> Reason | None:
     if job.state is not State.CRASHED or not (job.reason or "").startswith("poison"):
         return None
     last = facts.attempt.ending.cause if facts.attempt else None
+    who = "fork" if job.terms.isolate else "worker"
     return Reason(
         code="crashed-thrice",
-        text=f"Its worker died {job.crashes} times in a row, so it was stopped{f'; the last time: {last}' * bool(last)}.",
+        text=f"Its {who} died {job.crashes} times in a row, so it was stopped{f'; the last time: {last}' * bool(last)}.",
         next=causes.look_closer(facts),
     )
 

@@ -153,6 +153,12 @@ def becomes_another(uid: int) -> None:
     os.setuid(uid)
 
 
+def waits_as_another(uid: int) -> None:
+    note("S")
+    becomes_another(uid)
+    time.sleep(LONG_S)
+
+
 def leaves_another_behind(uid: int) -> None:
     """Leave a process of another user in a session of its own, that dies with nobody."""
     reader, writer = os.pipe()
@@ -326,6 +332,11 @@ def grows(mebibytes: int) -> None:
     kept.append(b"x" * (mebibytes << 20))
 
 
+def lives_in() -> list[int]:
+    """Return this process, its session, its parent, and how much of what jobs left is here, in bytes."""
+    return [os.getpid(), os.getsid(0), os.getppid(), sum(map(len, kept))]
+
+
 def prints_without_end() -> None:
     note("S")
     while True:
@@ -436,6 +447,11 @@ def leaves_a_daemon() -> None:
     os.read(reader, 1)
     os.close(reader)
     os.close(writer)
+
+
+def dies_beside_a_daemon() -> None:
+    leaves_a_daemon()
+    os._exit(3)
 
 
 def leaves_a_thread(path: str) -> None:
