@@ -31,7 +31,9 @@ class Settlement:
     reason: str | None = None
 
 
-def settle(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement:
+def settle(
+    job: Job, ending: Ending, now: datetime, spread: float, *, max_crashes: int = MAX_CRASHES
+) -> Settlement:
     """Decide what becomes of a running job now that its attempt has ended.
 
     `spread`, a number in [0, 1), draws the wait before a retry. An interruption by our own shutdown
@@ -45,7 +47,7 @@ def settle(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement
         case Outcome.INTERRUPTED:
             return _interrupted(job, ending, now)
         case Outcome.CRASHED:
-            return _crashed(job, ending, now, spread)
+            return _crashed(job, ending, now, spread, max_crashes)
         case Outcome.ERROR | Outcome.TIMEOUT:
             return _failed(job, ending, now, spread)
         case _:
@@ -91,16 +93,17 @@ def _interrupted(job: Job, ending: Ending, now: datetime) -> Settlement:
     )
 
 
-def _crashed(job: Job, ending: Ending, now: datetime, spread: float) -> Settlement:
+def _crashed(job: Job, ending: Ending, now: datetime, spread: float, max_crashes: int) -> Settlement:
     if job.cancel_at is not None:
         return _cancelled(job)
     failures, crashes = job.failures + 1, job.crashes + 1
     if job.on_crash is OnCrash.FAIL:
         return Settlement(state=State.FAILED, failures=failures, crashes=crashes, reason=ending.cause)
-    if crashes >= MAX_CRASHES:
-        reason = f"poison: its worker died {crashes} times in a row"
+    if crashes >= max_crashes and crashes > 1:
+        who = "fork" if job.terms.isolate else "worker"
+        reason = f"poison: its {who} died {crashes} times in a row"
         return Settlement(state=State.CRASHED, failures=failures, crashes=crashes, reason=reason)
-    if job.on_crash is OnCrash.RETRY and failures <= job.retries:
+    if job.on_crash is OnCrash.RETRY and failures <= job.retries and crashes < max_crashes:
         return _again(job, ending, now, spread, crashes=crashes)
     return Settlement(state=State.CRASHED, failures=failures, crashes=crashes, reason=ending.cause)
 

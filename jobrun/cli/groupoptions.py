@@ -12,6 +12,7 @@ from jobrun.log import Form
 from jobrun.units import parse_size
 
 MOST_JOBS = 10**9
+MOST_CRASHES = 1000  # more than a job has attempts
 
 
 def _form(text: str) -> Form:
@@ -37,6 +38,15 @@ MaxMemory = Annotated[
         metavar="SIZE",
         parser=parse_size,
         help="Replace a worker that has grown over SIZE, as 500M.",
+    ),
+]
+MaxCrashes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-crashes",
+        metavar="N",
+        parser=whole("--max-crashes", MOST_CRASHES),
+        help="Park a job whose worker died N times in a row; default: 3.",
     ),
 ]
 LogForm = Annotated[

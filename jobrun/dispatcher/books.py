@@ -137,7 +137,7 @@ class Books:
         ]
         for gone in news.gone:
             ends += self._deaths(seats[gone.name], gone, news.tokens(), is_stopping=is_stopping)
-        becomes = end_attempts(self._store, ends, self._world)
+        becomes = end_attempts(self._store, ends, self._world, max_crashes=self._settings.max_crashes)
         for gone in news.gone:
             self._store.workers.leave(gone.name)
         told = [of_end(job, ending, state) for (job, ending, _), state in zip(ends, becomes, strict=True)]

@@ -73,7 +73,7 @@ class Desk:
         self._gathering = Gathering(self._books.pace)
         self._limits = Limits(settings, control, world)
         self._closing = Closing(settings, control, world, self._books, log)
-        self._housekeeping = Housekeeping(store, log, world, keep_s=settings.keep_s)
+        self._housekeeping = Housekeeping(store, log, world, settings.keep_s, settings.max_crashes)
         self._reporting = Reporting(settings, store, control)
         self._bell = Listener(self._side, Tone.WORK)
         for end in (self._control, self._bell):

@@ -12,7 +12,7 @@ from jobrun.cron.monitor import ping_url
 from jobrun.dispatcher.notices import End, event_of, output_tail, telling
 from jobrun.dispatcher.settings import World
 from jobrun.lifecycle import Settlement, settle
-from jobrun.model import TROUBLED, Ending, Job, Outcome, State
+from jobrun.model import MAX_CRASHES, TROUBLED, Ending, Job, Outcome, State
 from jobrun.store import Store
 from jobrun.store.endings import Settling
 from jobrun.units import to_ms
@@ -25,12 +25,14 @@ Orders = Mapping[str | None, datetime]  # tokens of attempts whose end was asked
 _FAILURES = TROUBLED | {State.EXPIRED}
 
 
-def end_attempts(store: Store, ends: Iterable[Ended], world: World) -> list[Settlement | None]:
+def end_attempts(
+    store: Store, ends: Iterable[Ended], world: World, *, max_crashes: int = MAX_CRASHES
+) -> list[Settlement | None]:
     """Settle running attempts, and return what becomes of their jobs; None if it was settled before."""
     now = world.now()
     with store.group():
         orders = store.endings.to_cancel()
-        settlings = [_settling(end, orders, now, world.spread()) for end in ends]
+        settlings = [_settling(end, orders, now, world.spread(), max_crashes) for end in ends]
         done = store.endings.settle_all(settlings, now=now)
         for (job, ending, becomes, _), is_ended in zip(settlings, done, strict=True):
             if is_ended and becomes.state.is_final and (job.entry or job.terms.ping):
@@ -38,11 +40,11 @@ def end_attempts(store: Store, ends: Iterable[Ended], world: World) -> list[Sett
     return [each.becomes if is_ended else None for each, is_ended in zip(settlings, done, strict=True)]
 
 
-def _settling(end: Ended, orders: Orders, now: datetime, spread: float) -> Settling:
+def _settling(end: Ended, orders: Orders, now: datetime, spread: float, max_crashes: int) -> Settling:
     job, ending, pid = end
     if job.token in orders:
         job = replace(job, cancel_at=orders[job.token])
-    return Settling(job, ending, settle(job, ending, now, spread), pid)
+    return Settling(job, ending, settle(job, ending, now, spread, max_crashes=max_crashes), pid)
 
 
 def expire(store: Store, *, now: datetime) -> None:

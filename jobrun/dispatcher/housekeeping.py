@@ -19,7 +19,7 @@ from jobrun.dispatcher.settings import World
 from jobrun.errors import Busy, JobrunError, NoRoom
 from jobrun.locks.roles import Role
 from jobrun.log import Log
-from jobrun.model import Job, WorkerRow
+from jobrun.model import MAX_CRASHES, Job, WorkerRow
 from jobrun.paths import side_dir
 from jobrun.run.output import thin_out
 from jobrun.steps import Steps
@@ -42,10 +42,13 @@ AGELESS_S = 3600.0  # after the clock was set nobody can tell what is old; who s
 class Housekeeping:
     """The housekeeper's round; the others look each time whether the role has become free."""
 
-    def __init__(self, store: Store, log: Log, world: World, *, keep_s: float | None) -> None:
+    def __init__(
+        self, store: Store, log: Log, world: World, keep_s: float | None, max_crashes: int = MAX_CRASHES
+    ) -> None:
         self._store = store
         self._log = log
         self._world = world
+        self._max_crashes = max_crashes
         self._retention = Retention(store, keep_s, partial(log.say, "file-grows"))
         self._side = side_dir(store.path)
         self._role = Role(self._side / "housekeeper")
@@ -131,7 +134,8 @@ class Housekeeping:
             ending = verdict.of_lost(was_stopping=was_stopping, output=self._recovery.output_of(job))
         else:
             ending = verdict.NEVER_BEGAN
-        [becomes] = end_attempts(self._store, [(job, ending, pid)], self._world)
+        ends = [(job, ending, pid)]
+        [becomes] = end_attempts(self._store, ends, self._world, max_crashes=self._max_crashes)
         if becomes is not None:
             text = (
                 f"job {job.id} attempt {job.attempt}: {ending.outcome}, {ending.cause}; now {becomes.state}"

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from jobrun.durability import FULL
+from jobrun.model import MAX_CRASHES
 from jobrun.steps import boottime, utc_now
 
 
@@ -28,6 +29,7 @@ class Settings:
     generation: int  # counts the dispatchers of the group
     durability: str = FULL  # of what it commits
     reports: bool = False  # to the supervisor, how the group stands
+    max_crashes: int = MAX_CRASHES
     keep_s: float | None = None  # how long jobs are kept that ended well; None: as long as tables say
 
 

@@ -40,6 +40,7 @@ class Roles:
             drain_s=self._settings.drain_s,
             grace_s=self._settings.grace_s,
             keep_s=self._settings.keep_s,
+            max_crashes=self._settings.max_crashes,
             durability=self._settings.durability,
             group_pid=os.getppid(),
             generation=generation,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobrun.durability import FULL
+from jobrun.model import MAX_CRASHES
 from jobrun.units import plural
 from jobrun.worker.wear import TIRELESS, Span
 
@@ -19,6 +20,7 @@ class Settings:
     queues: tuple[str, ...] = ()  # empty: all
     burst: bool = False
     good_for: Span = TIRELESS  # of each worker
+    max_crashes: int = MAX_CRASHES
     drain_s: float = 30.0
     grace_s: float = 10.0
     keep_s: float | None = None  # jobs that ended well; None: as long as tables say

@@ -327,3 +327,24 @@ def test_a_fork_that_closed_its_way_back_is_known_to_have_ended_without_a_result
     job, attempt = ended(served, "closes_all_descriptors")
 
     assert (job.state, attempt.ending.cause) == (CRASHED, "fork ended without a result (exit 70)")
+
+
+def test_a_group_parks_a_job_after_as_many_crashes_as_it_is_told(site: Site) -> None:
+    site.start("--max-crashes", "2", n=1)
+    isolated, _ = ended(site, "leaves", 3, retries=9, backoff_s=0)
+    plain = site.wait(site.call("dies_until", 99, retries=9, backoff_s=0))
+
+    assert (isolated.state, isolated.attempt) == (CRASHED, 2)
+    assert (plain.state, plain.attempt) == (CRASHED, 2)
+    assert plain.reason == "poison: its worker died 2 times in a row"
+
+
+def test_recovery_counts_crashes_by_what_its_own_group_is_told(site: Site) -> None:
+    group = site.start(n=1)
+    job_id = begun(site, "works", 600, retries=9)
+    site.runs(job_id)
+    group.kill_all()
+
+    site.start("--max-crashes", "1", n=1)
+
+    assert site.wait(job_id).state is CRASHED

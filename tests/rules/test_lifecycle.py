@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobrun.lifecycle import Settlement, retry_delay_s, settle
-from jobrun.model import LIVE, MAX_CRASHES, Ending, Job, Kind, OnCrash, Outcome, State
+from jobrun.model import LIVE, MAX_CRASHES, Ending, Job, Kind, OnCrash, Outcome, State, Terms
 from jobrun.units import from_ms
 
 NOW = from_ms(1_800_000_000_000)
@@ -221,6 +221,23 @@ def test_a_job_that_kills_its_worker_three_times_is_stopped_whatever_its_retries
 
     assert [one.state for one in states] == [State.SCHEDULED, State.SCHEDULED, State.CRASHED]
     assert states[-1].reason == "poison: its worker died 3 times in a row"
+
+
+@pytest.mark.parametrize(("most", "states"), [(1, [State.CRASHED]), (2, [State.SCHEDULED, State.CRASHED])])
+def test_a_group_may_stop_a_job_that_crashes_sooner(most: int, states: list[State]) -> None:
+    died = Ending(outcome=Outcome.CRASHED, cause="SIGKILL")
+    found = [settle(running(retries=99, crashes=n), died, NOW, 0.5, max_crashes=most) for n in range(most)]
+
+    assert [one.state for one in found] == states
+    assert found[-1].reason == ("SIGKILL" if most == 1 else "poison: its worker died 2 times in a row")
+
+
+def test_of_an_isolated_job_it_is_the_fork_that_dies() -> None:
+    job = running(retries=99, crashes=2, terms=Terms(isolate=True))
+
+    becomes = settle(job, Ending(outcome=Outcome.CRASHED), NOW, 0.5)
+
+    assert becomes.reason == "poison: its fork died 3 times in a row"
 
 
 def test_a_failure_between_two_crashes_begins_their_count_anew() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import typer
 
 from jobrun.cli import options
-from jobrun.cli.groupoptions import LogForm, MaxJobs, MaxMemory, Quiet, Verbose
+from jobrun.cli.groupoptions import LogForm, MaxCrashes, MaxJobs, MaxMemory, Quiet, Verbose
 from jobrun.cli.place import job_file
 from jobrun.durability import FULL
 from jobrun.errors import UsageError
 from jobrun.log import Form, Level, Style, adopt, is_journal
+from jobrun.model import MAX_CRASHES
 
 DRAIN_S = 30.0
 GRACE_S = 10.0
@@ -31,6 +32,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
     durability: options.Durability = FULL,
     max_jobs: MaxJobs = None,
     max_memory: MaxMemory = None,
+    max_crashes: MaxCrashes = None,
     log: LogForm = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -52,6 +54,7 @@ def worker(  # noqa: PLR0913 -- each option is a parameter
         table=cron,
         times=(drain, grace, keep),
         span=(max_jobs, max_memory),
+        max_crashes=max_crashes,
         durability=durability,
         paths=paths,
     )
@@ -69,6 +72,7 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
     durability: options.Durability = FULL,
     max_jobs: MaxJobs = None,
     max_memory: MaxMemory = None,
+    max_crashes: MaxCrashes = None,
     log: LogForm = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -87,6 +91,7 @@ def cron(  # noqa: PLR0913 -- each option is a parameter
         table=file,
         times=(drain, grace, keep),
         span=(max_jobs, max_memory),
+        max_crashes=max_crashes,
         durability=durability,
         paths=paths,
     )
@@ -109,6 +114,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
     table: Path | None,
     times: tuple[float | None, float | None, float | None],
     span: tuple[int | None, int | None],
+    max_crashes: int | None,
     durability: str,
     paths: list[Path] | None,
 ) -> int:
@@ -127,6 +133,7 @@ def _run(  # noqa: PLR0913 -- what both verbs have
         import_paths=tuple(os.fspath(path) for path in paths or ()),
         table=None if table is None else table.absolute(),
         durability=durability,
+        max_crashes=MAX_CRASHES if max_crashes is None else max_crashes,
         good_for=Span(jobs=span[0], memory=span[1]),
     )
     if settings.table is None:
