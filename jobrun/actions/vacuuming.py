@@ -64,7 +64,7 @@ def need(store: Store) -> Need:
         used=used,
         size=store.path.stat().st_size,
         takes_s=2 * used / BYTES_A_S,
-        has_workers=_has_workers(store.path),
+        has_workers=locks.any_held(side_dir(store.path) / "locks"),
     )
 
 
@@ -86,8 +86,3 @@ def _cut_wal(store: Store) -> None:
             if store.checkpoint():
                 return
         time.sleep(REST_S)
-
-
-def _has_workers(path: Path) -> bool:
-    folder = side_dir(path) / "locks"
-    return folder.is_dir() and any(locks.is_held(lock) for lock in folder.iterdir())

@@ -53,6 +53,15 @@ def is_held(path: str | os.PathLike[str]) -> bool:
         os.close(fd)
 
 
+def any_held(folder: str | os.PathLike[str]) -> bool:
+    """Say whether a living process holds a lock in a folder; in a missing one nobody does."""
+    try:
+        places = [entry.path for entry in os.scandir(folder)]
+    except FileNotFoundError:
+        return False
+    return any(map(is_held, places))
+
+
 @contextlib.contextmanager
 def taken(path: str | os.PathLike[str]) -> Iterator[bool]:
     """Try to hold a lock for the length of a block; yields whether it is ours."""

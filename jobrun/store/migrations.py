@@ -57,7 +57,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 def _refuse_workers(path: Path) -> None:
     """Let no group go on with a file that changes under it."""
-    if any(locks.is_held(lock) for lock in (side_dir(path) / "locks").iterdir()):
+    if locks.any_held(side_dir(path) / "locks"):
         raise Busy(
             f"workers of an older jobrun run on `{path}`, which is to be brought up to date",
             hint="stop them, then try again",

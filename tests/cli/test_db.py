@@ -253,6 +253,24 @@ def test_an_export_to_a_file_is_private_and_replaces_nothing_unasked(
     assert [each.name for each in tmp_path.iterdir() if "copy" in each.name] == []
 
 
+@pytest.mark.parametrize(
+    "words", [("db", "export", "--replace"), ("backup", "--replace"), ("metrics", "--textfile")]
+)
+@pytest.mark.parametrize("beside", ["", "-wal"])
+def test_nothing_that_is_written_takes_the_place_of_the_job_file(
+    words: tuple[str, ...], beside: str, add: Make, path: Path, jobrun: Run
+) -> None:
+    add()
+
+    done = jobrun(*words, f"{path}{beside}")
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"jobrun: `{path}{beside}` is the job file itself\nhint: name another file\n",
+    )
+    assert jobrun("db", "check").returncode == 0
+
+
 # --- db import ---
 
 

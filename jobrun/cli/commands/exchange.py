@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from jobrun.actions import exchange
+from jobrun.actions import exchange, saving
 from jobrun.actions.exchange import Imported, Source
 from jobrun.cli import jsonout, options, render
 from jobrun.cli.commands.looking import job_filter
@@ -98,6 +98,7 @@ def export(  # noqa: PLR0913 -- each option is a parameter
             _write(store, wanted, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return 0
+        saving.check_target(store, Path(target))
         with copying.written(Path(target), replaces=replace) as file:
             counts = _write(store, wanted, file)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jobrun.actions import metrics as actions
-from jobrun.actions import writing
+from jobrun.actions import saving, writing
 from jobrun.cli.place import opened, utc_now
 from jobrun.errors import NotDone
 
@@ -33,6 +33,8 @@ def metrics(ctx: typer.Context, *, textfile: TextFile = None) -> int:
         hint = "pip install 'jobrun[metrics]'"
         raise NotDone("the Python library prometheus_client is not installed", hint=hint) from None
     with opened(ctx) as store:
+        if textfile is not None:
+            saving.check_is_not_ours(store, textfile)
         text = prometheus.text(actions.snapshot(store, now=utc_now()))
     if textfile is not None:
         writing.put(textfile, text)
