@@ -6,7 +6,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from jobrun.model import Attempt, Job
+from jobrun.store import queuenames
 from jobrun.store.database import Database
+from jobrun.store.insertion import holder
 from jobrun.store.rows import attempt_of
 
 COUNTED = 10_000  # jobs before one; a queue may hold millions, and nobody waits for their number
@@ -39,7 +41,7 @@ class Standing:
         Queues `without` are left out: they are paused.
         """
         urgent = older = 0
-        for queue in sorted(set(queues or self._ready_queues()) - set(without)):
+        for queue in sorted(set(queues or queuenames.ready(self._db, limit=_QUEUES)) - set(without)):
             urgent += self._count(queue, "priority > :priority", job, COUNTED + 1 - urgent - older)
             older += self._count(
                 queue, "priority = :priority AND id < :id", job, COUNTED + 1 - urgent - older
@@ -48,11 +50,8 @@ class Standing:
 
     def key_holder(self, key: str) -> int | None:
         """Return the id of the live job that has a key."""
-        row = self._db.row(
-            "SELECT id FROM jobs WHERE key = :key AND state IN ('scheduled', 'ready', 'running')",
-            {"key": key},
-        )
-        return None if row is None else row["id"]
+        held = holder(self._db, key)
+        return None if held is None else held[0]
 
     def last_attempt(self, job_id: int) -> Attempt | None:
         """Return the last ended attempt of a job, but for what it printed."""
@@ -84,23 +83,3 @@ class Standing:
             {"queue": queue, "priority": job.priority, "id": job.id, "most": most},
         )
         return int(count)
-
-    def _ready_queues(self) -> list[str]:
-        """Return the queues that have a ready job, found by as many leaps through the index."""
-        rows = self._db.rows(
-            """
-            WITH RECURSIVE leaps (queue) AS (
-                SELECT min(queue) FROM jobs INDEXED BY jobs_ready_by_queue WHERE state = 'ready'
-                UNION ALL
-                SELECT (SELECT min(queue)
-                          FROM jobs INDEXED BY jobs_ready_by_queue
-                         WHERE state = 'ready' AND queue > leaps.queue)
-                  FROM leaps
-                 WHERE leaps.queue IS NOT NULL
-                 LIMIT :most
-            )
-            SELECT queue FROM leaps WHERE queue IS NOT NULL AND queue NOT LIKE '.%'
-            """,
-            {"most": _QUEUES},
-        )
-        return [row["queue"] for row in rows]
