@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -13,6 +14,20 @@ def percentile(ascending: Sequence[int], percent: int) -> int:
     [1, 3, 4, 100]
     """
     return ascending[max(math.ceil(percent * len(ascending) / 100), 1) - 1]
+
+
+def weighted_percentile(steps: Sequence[tuple[int, float]], percent: int) -> float:
+    """Return the same of values in order, each with how many there are of it.
+
+    >>> [weighted_percentile([(3, 1.0), (1, 4.0), (1, 100.0)], percent) for percent in (50, 80, 95)]
+    [1.0, 4.0, 100.0]
+    """
+    passed = list(itertools.accumulate(count for count, _ in steps))
+    return next(
+        value
+        for so_far, (_, value) in zip(passed, steps, strict=True)
+        if 100 * so_far >= percent * passed[-1]
+    )
 
 
 def median(values: Sequence[int]) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from jobrun.measures import Usual
 from jobrun.model import Job, Kind
+from jobrun.ranks import weighted_percentile
 from jobrun.store.database import Database
 
 RECENT = 2000  # successes that are looked through for those of calls and of what a person asked for
@@ -82,16 +82,12 @@ class UsualTimes:
             """
             SELECT count, total_ms
               FROM attempt_tally
-             WHERE work = :work AND outcome = 'ok'
+             WHERE work = :work AND outcome = 'ok' AND count > 0
              ORDER BY up_to = 0, up_to
             """,
             {"work": work},
         )
-        steps = [(count, total_ms / count / 1000) for count, total_ms in rows]
-        total = sum(count for count, _ in steps)
-        if not total:
-            return None
-        return Usual(median_s=_at(steps, total * 0.5), p95_s=_at(steps, total * 0.95), count=total)
+        return _usual_of([(count, total_ms / count / 1000) for count, total_ms in rows]) if rows else None
 
 
 _RECENT = """
@@ -113,11 +109,13 @@ def _is_fresh(read_at: datetime | None, now: datetime) -> bool:
 def _usual(took_ms: Sequence[int]) -> Usual | None:
     if not took_ms:
         return None
-    steps = [(1, each / 1000) for each in sorted(took_ms)]
-    return Usual(median_s=_at(steps, len(steps) * 0.5), p95_s=_at(steps, len(steps) * 0.95), count=len(steps))
+    return _usual_of([(1, each / 1000) for each in sorted(took_ms)])
 
 
-def _at(steps: Sequence[tuple[int, float]], rank: float) -> float:
-    """Return the value at a rank among values in order, each with how many there are of it."""
-    passed = itertools.accumulate(count for count, _ in steps)
-    return next(value for so_far, (_, value) in zip(passed, steps, strict=True) if so_far >= rank)
+def _usual_of(steps: Sequence[tuple[int, float]]) -> Usual:
+    """Return what is usual of durations in order, each with how many there are of it."""
+    return Usual(
+        median_s=weighted_percentile(steps, 50),
+        p95_s=weighted_percentile(steps, 95),
+        count=sum(count for count, _ in steps),
+    )
