@@ -12,7 +12,7 @@ from jobrun import locks
 from jobrun.alerts.wording import share_in_words
 from jobrun.alerts.words import Condition, Quantity, Reading
 from jobrun.measures import Measures, QueueMeasure
-from jobrun.model import Job
+from jobrun.model import Job, Kind
 from jobrun.paths import side_dir
 from jobrun.queues import serves
 from jobrun.store.database import Database
@@ -155,8 +155,13 @@ class _Look:
         took, most = format_duration(ran_s), format_duration(usual.median_s)
         return Reading(
             value=ran_s / max(usual.median_s, 0.001),
-            text=f"job {job.id} ({job.entry or job.task[:64]}) runs for {took}, usually {most}",
+            text=f"job {job.id} ({_named(job)}) runs for {took}, usually {most}",
         )
+
+
+def _named(job: Job) -> str:
+    """Return what a job is called to others; a line for a shell may hold what is secret."""
+    return job.entry or job.name or (job.task[:64] if job.kind is Kind.CALL else job.kind)
 
 
 def _is_meant(job: Job, condition: Condition) -> bool:

@@ -183,7 +183,7 @@ def run(store: Store) -> Run:
     ) -> Job:
         begin = NOW - timedelta(seconds=ago_s)
         if more.get("entry") is None:
-            store.intake.add([NewJob(kind=Kind.CALL, task=task)], now=begin)
+            store.intake.add([NewJob(**{"kind": Kind.CALL, "task": task, **more})], now=begin)
         else:
             new = NewJob(kind=Kind.SHELL, task=task, **more)
             store.ticks.record(more["entry"], NewTick(at=begin, state=TickState.RAN, job=new), now=begin)
@@ -291,6 +291,18 @@ def test_missed_ticks_are_those_decided_lately(store: Store) -> None:
 
     assert measured(store, Quantity.MISSED, over_s=7200) == (1, "1 tick missed in 2h")
     assert measured(store, Quantity.MISSED, over_s=1800) == (0, "0 ticks missed in 30m")
+
+
+@pytest.mark.parametrize(("more", "name"), [({}, "shell"), ({"name": "fetch"}, "fetch")])
+def test_an_alert_names_no_line_for_a_shell_which_may_hold_a_secret(
+    store: Store, run: Run, more: dict[str, str], name: str
+) -> None:
+    line = "curl -H 'Token: s3cret'"
+    for ago_s in (9000, 8000, 7000):
+        run(line, ago_s=ago_s, took_s=100, kind=Kind.SHELL)
+    job = run(line, ago_s=250, took_s=None, kind=Kind.SHELL, **more)
+
+    assert measured(store, Quantity.SLOW) == (2.5, f"job {job.id} ({name}) runs for 4m 10s, usually 1m 40s")
 
 
 def test_a_job_is_slow_by_what_its_runs_usually_take(store: Store, run: Run) -> None:
