@@ -13,6 +13,7 @@ from jobrun.actions.looking import get
 from jobrun.errors import NotDone, UsageError, meant
 from jobrun.model import Edit, Job, Kind, NewJob, OnCrash, State, Surroundings
 from jobrun.payload import parse_json
+from jobrun.queues import is_reserved
 from jobrun.requests import check
 from jobrun.store import Store
 from jobrun.store.edits import WAITING
@@ -38,6 +39,11 @@ class Reader:
 def waiting(store: Store, job_id: int) -> Job:
     """Return a job that waits. Raises `NoSuchJob`, or `NotDone` for one that does not wait."""
     job = get(store, job_id)
+    if job.state in WAITING and is_reserved(job.queue):
+        raise NotDone(
+            f"job {job_id} waits for the one process that runs it, so it cannot be edited",
+            hint=f"`jobrun cancel {job_id}` ends it",
+        )
     if job.state in WAITING:
         return job
     hint = f"`jobrun retry {job_id}` lets it wait again" if job.state.is_final else None

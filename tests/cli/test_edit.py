@@ -19,6 +19,7 @@ from jobrun.actions import editing
 from jobrun.actions.editing import Reader
 from jobrun.cli import editpage
 from jobrun.model import COMMON_TERMS, Edit, Job, Kind, NewJob, OnCrash, Outcome, State, Surroundings, Terms
+from jobrun.queues import reserved_queue
 from jobrun.store import Store
 from jobrun.units import rfc3339
 
@@ -226,6 +227,23 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_changed(
     assert done.returncode == 2
     assert message in done.stderr
     assert got(store) == before
+
+
+def test_what_waits_for_the_one_process_that_runs_it_is_not_edited(
+    store: Store, add: Make, jobrun: Run
+) -> None:
+    add()
+    queue = reserved_queue("default", 7)
+    store.endings.keep_for(1, queue, expires_at=datetime.now(UTC) + timedelta(hours=1))
+
+    done = jobrun("edit", "1", "--set", "priority=1")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "jobrun: job 1 waits for the one process that runs it, so it cannot be edited\n"
+        "hint: `jobrun cancel 1` ends it\n"
+    )
+    assert (got(store).queue, got(store).priority) == (queue, 0)
 
 
 def test_only_what_waits_can_be_edited(start: Make, fail: Make, jobrun: Run) -> None:
