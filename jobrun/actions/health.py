@@ -8,12 +8,10 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobrun import locks
 from jobrun.actions import looking
 from jobrun.actions.tables import TableView, tables
 from jobrun.cron.words import Special
 from jobrun.health import TableVitals, Thresholds, Vitals, strictest
-from jobrun.paths import side_dir
 from jobrun.store import Store
 
 SECTION = "health"
@@ -39,7 +37,7 @@ def vitals(store: Store, *, since_s: float, now: datetime) -> Vitals:
         tables=[
             TableVitals(path=each.path, is_served=each.scheduler is not None) for each in _to_serve(store)
         ],
-        lost=_lost(store),
+        lost=len(looking.left_behind(store)),
     )
 
 
@@ -51,10 +49,3 @@ def _to_serve(store: Store) -> list[TableView]:
         if os.path.lexists(table.path)
         and any(row.is_enabled and row.schedule_text != Special.MANUAL for row in table.entries)
     ]
-
-
-def _lost(store: Store) -> int:
-    folder = side_dir(store.path) / "locks"
-    owners = [job.worker for job in store.endings.running() if job.worker is not None]
-    dead = {owner for owner in set(owners) if not locks.is_held(folder / owner)}
-    return sum(owner in dead for owner in owners)

@@ -120,6 +120,15 @@ def workers(store: Store) -> tuple[WorkerView, ...]:
     return tuple(worker_view(store.path, row, jobs.get(row.name)) for row in store.workers.all())
 
 
+def left_behind(store: Store) -> list[Job]:
+    """Return the jobs that run, as it stands in the file, by workers that are dead."""
+    folder = side_dir(store.path) / "locks"
+    running = store.endings.running()
+    dead = {name for name in {job.worker for job in running} if name and not locks.is_held(folder / name)}
+    still = {job.token for job in store.endings.running()} if dead else set()
+    return [job for job in running if job.worker in dead and job.token in still]  # others have ended since
+
+
 def overview(store: Store, *, now: datetime) -> Overview:
     """Return the file at a glance."""
     return Overview(

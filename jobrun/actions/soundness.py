@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobrun import locks
+from jobrun.actions import looking
 from jobrun.errors import JobrunError
-from jobrun.model import Job
 from jobrun.paths import side_dir
 from jobrun.store import Store
 from jobrun.store.invariants import AT_ONCE, Broken
@@ -96,18 +96,12 @@ def _workers(store: Store) -> list[Finding]:
     """Find what runs on workers that are dead and that nobody settles."""
     if locks.is_held(side_dir(store.path) / "housekeeper"):
         return []  # it does so within seconds
-    lost = [job for job in store.endings.running() if not _lives(store, job)]
-    still = {job.token for job in store.endings.running()}
-    lost = [job for job in lost if job.token in still]  # else it has ended since
+    lost = looking.left_behind(store)
     if not lost:
         return []
     names = listed([f"job {job.id}" for job in lost], most=5)
     what = f"{plural(len(lost), 'job')} run on workers that are dead: {names}"
     return [Finding(check="workers", what=what, advice="start `jobrun worker`; it settles them as crashed")]
-
-
-def _lives(store: Store, job: Job) -> bool:
-    return locks.is_held(side_dir(store.path) / "locks" / (job.worker or ""))
 
 
 def _permissions(path: Path) -> list[Finding]:
