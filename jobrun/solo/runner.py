@@ -18,8 +18,8 @@ from jobrun.paths import side_dir
 from jobrun.queues import reserved_queue
 from jobrun.run.command import Command, Place
 from jobrun.run.order import order_of
+from jobrun.solo.guard import Guard
 from jobrun.solo.post import Post
-from jobrun.solo.watch import Watch
 from jobrun.steps import utc_now
 from jobrun.store import Store
 from jobrun.wire import shelf
@@ -69,15 +69,15 @@ def run(
     """
     side = side_dir(store.path)
     with Post(side) as post, listening(side, Tone.WORK) as bell:
-        watch = Watch(store, post, bell, show)
-        return _Solo(store, post, watch, host or Host()).run(asked)
+        guard = Guard(store, post, bell, show)
+        return _Solo(store, post, guard, host or Host()).run(asked)
 
 
 class _Solo:
-    def __init__(self, store: Store, post: Post, watch: Watch, host: Host) -> None:
+    def __init__(self, store: Store, post: Post, guard: Guard, host: Host) -> None:
         self._store = store
         self._post = post
-        self._watch = watch
+        self._guard = guard
         self._host = host
         self._side = side_dir(store.path)
         self._queue = ""
@@ -128,12 +128,12 @@ class _Solo:
         began_at, began = self._host.now(), self._host.monotonic()
         assert job.token is not None
         self._post.note(job.token, began=began)
-        self._watch.begin(job, now=began_at, monotonic=began)
+        self._guard.begin(job, now=began_at, monotonic=began)
         environment = {} if asked.surroundings is None else asked.surroundings.environment
         order = order_of(job, environment=environment, variables={}, grace_s=GRACE_S)
-        ending, pid = Command(order, self._place(job.token)).run(self._watch.listen)
+        ending, pid = Command(order, self._place(job.token)).run(self._guard.listen)
         took_s = self._host.monotonic() - began
-        self._watch.show()
+        self._guard.show()
         ending = replace(ending, began_at=began_at, took_s=took_s, output=self._post.collect())
         return self._settled(job, ending, pid)
 
@@ -163,8 +163,8 @@ class _Solo:
                     self._keep_for_us(job.id, becomes)
         except JobrunError as error:
             self._shelve(Ended(token=job.token or "", ending=ending, pid=pid))
-            return Ran(job, ending, becomes, self._watch.signal, fault=error)
-        return Ran(job, ending, becomes, self._watch.signal)
+            return Ran(job, ending, becomes, self._guard.signal, fault=error)
+        return Ran(job, ending, becomes, self._guard.signal)
 
     def _keep_for_us(self, job_id: int, becomes: Settlement) -> None:
         due_at = becomes.run_at or self._host.now()
@@ -184,8 +184,8 @@ class _Solo:
             now = self._host.now()
             if found.run_at <= now and (job := self._begin_again(now)) is not None:
                 return job
-            self._watch.rest((found.run_at - now).total_seconds())
-            if self._watch.signal is not None:
+            self._guard.rest((found.run_at - now).total_seconds())
+            if self._guard.signal is not None:
                 found = self._store.orders.cancel(job_id, now=self._host.now())
                 break
         with self._store.group():
@@ -193,7 +193,7 @@ class _Solo:
         if found is None or not found.state.is_final:
             raise NotDone(f"job {job_id} was taken from us while it waited for its next attempt")
         ended = Settlement(state=found.state, failures=found.failures, reason=found.reason)
-        return Ran(ran.job, ran.ending, ended, self._watch.signal)
+        return Ran(ran.job, ran.ending, ended, self._guard.signal)
 
     def _begin_again(self, now: datetime) -> Job | None:
         with self._store.group():

@@ -1,4 +1,4 @@
-"""What is looked at while a command runs in the foreground: its limits, our signals, orders of other people."""
+"""What guards a command that runs in the foreground: its limits, our signals, orders of other people."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def listened_to() -> Signals:
     return Signals([signum for signum in ENDING if signal.getsignal(signum) is not signal.SIG_IGN])
 
 
-class Watch:
+class Guard:
     """One for all attempts of a job. `show` is called often while one runs, and may pass on what it prints."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Watch:
         self.signal: int | None = None  # by which we were told to end
 
     def begin(self, job: Job, *, now: datetime, monotonic: float) -> None:
-        """Watch over an attempt that begins now."""
+        """Guard an attempt that begins now."""
         self._token = job.token
         self._next_look = monotonic + APART_S
         self._next_beat = monotonic + BEAT_S
