@@ -105,7 +105,7 @@ class Look(NamedTuple):
     at_once: bool  # after an order, whose effect is to be seen
 
 
-class Gauge(Generic[Value]):
+class Repeated(Generic[Value]):
     """A read that is repeated when something has changed, but never so often that it is a burden."""
 
     def __init__(
@@ -153,18 +153,18 @@ class Watcher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._samples: deque[Sample] = deque()
-        self._measures = Gauge(
+        self._measures = Repeated(
             lambda now: store.measuring.measures(since=now - MISSED, now=now),
             within_s=SELDOMEST_S,
             share=COUNT_SHARE,
         )
-        self._running = Gauge(lambda now: _running(store, now), share=COUNT_SHARE)
-        self._workers = Gauge(lambda _now: _workers(store), within_s=ALIVE_S)
-        self._troubled = Gauge(lambda _now: last_troubled(store, limit=TROUBLED))
-        self._tables = Gauge(lambda _now: tables(store), within_s=ALIVE_S)
-        self._pauses = Gauge(lambda now: store.pauses.all(now=now), within_s=ALIVE_S)
-        self._ended = Gauge(lambda _now: store.pulse.ended())
-        self._lately = Gauge(lambda now: store.pulse.ends_per_s(since=now - LATELY, now=now))
+        self._running = Repeated(lambda now: _running(store, now), share=COUNT_SHARE)
+        self._workers = Repeated(lambda _now: _workers(store), within_s=ALIVE_S)
+        self._troubled = Repeated(lambda _now: last_troubled(store, limit=TROUBLED))
+        self._tables = Repeated(lambda _now: tables(store), within_s=ALIVE_S)
+        self._pauses = Repeated(lambda now: store.pauses.all(now=now), within_s=ALIVE_S)
+        self._ended = Repeated(lambda _now: store.pulse.ended())
+        self._lately = Repeated(lambda now: store.pulse.ends_per_s(since=now - LATELY, now=now))
 
     def look(self, now: datetime, *, clock_s: float, at_once: bool = False) -> Picture:
         """Return the picture of now.

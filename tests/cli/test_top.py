@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobrun.actions.watching import Gauge, Look, Picture, QueueView, Watcher
+from jobrun.actions.watching import Look, Picture, QueueView, Repeated, Watcher
 from jobrun.cli.top import deeds, reading
 from jobrun.cli.top.frame import LEAST
 from jobrun.cli.top.pager import Pager
@@ -215,10 +215,10 @@ def test_a_file_that_is_back_is_looked_at_again(path: Path, add: Callable[..., J
 
 def test_a_read_is_repeated_only_when_something_has_changed() -> None:
     numbers = count(1)
-    gauge = Gauge(lambda _now: next(numbers), within_s=50.0)
+    repeated = Repeated(lambda _now: next(numbers), within_s=50.0)
 
     told = [
-        gauge.value(Look(NOW, clock_s, changes, at_once))
+        repeated.value(Look(NOW, clock_s, changes, at_once))
         for clock_s, changes, at_once in [
             (100.0, 1, False),
             (110.0, 1, False),  # nothing was committed
@@ -234,10 +234,10 @@ def test_a_read_is_repeated_only_when_something_has_changed() -> None:
 
 def test_a_dear_read_rests_in_proportion_and_no_order_hurries_it() -> None:
     numbers, used_s = count(1), iter([0.0, 0.5, 10.0, 10.5])  # half a second each
-    gauge = Gauge(lambda _now: next(numbers), share=0.01, used_s=lambda: next(used_s))
+    repeated = Repeated(lambda _now: next(numbers), share=0.01, used_s=lambda: next(used_s))
 
     told = [
-        gauge.value(Look(NOW, clock_s, changes, at_once))
+        repeated.value(Look(NOW, clock_s, changes, at_once))
         for clock_s, changes, at_once in [
             (100.0, 1, False),
             (140.0, 2, True),

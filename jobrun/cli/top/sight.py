@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from jobrun.actions.watching import Gauge, Look, Picture, Watcher
+from jobrun.actions.watching import Look, Picture, Repeated, Watcher
 from jobrun.cli import nextrun
 from jobrun.cron.words import Coming
 from jobrun.errors import JobFileUnusable, JobrunError
@@ -60,7 +60,7 @@ class Sight:
     def _open(self) -> None:
         store = open_store(self.path, patience_s=PATIENCE_S)
         self._store, self._watcher = store, Watcher(store)
-        self._coming = Gauge(self._next_runs, within_s=COMING_S)
+        self._coming = Repeated(self._next_runs, within_s=COMING_S)
 
     def _look(self, now: datetime, *, at_once: bool) -> tuple[Picture, Sequence[Coming]]:
         clock_s = time.monotonic()
