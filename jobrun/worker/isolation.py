@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -96,6 +97,7 @@ class Isolated:
         """Be the fork: run the call, write down how it ended, and end."""
         code = _BROKEN
         try:
+            gc.freeze()  # to look for garbage among what the worker had would copy all of its memory
             os.setsid()
             procs.die_with(worker)
             procs.adopt_orphans()
