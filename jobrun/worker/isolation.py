@@ -7,7 +7,6 @@ import gc
 import os
 import select
 import signal
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,8 +106,8 @@ class Isolated:
             with open(said, "wb", closefd=False) as file:
                 file.write(pack(Ended(token=self._order.token, ending=ending)))
             code = 0
-        except BaseException:  # noqa: BLE001 -- whatever it is, this process must not go on as a second worker
-            traceback.print_exc()
+        except BaseException as error:  # noqa: BLE001 -- this process must not go on as a second worker
+            os.write(2, f"jobrun: cannot say how the call ended: {type(error).__name__}: {error}\n".encode())
         finally:
             os._exit(code)
 
@@ -133,8 +132,9 @@ class Isolated:
     def _ask_to_end(self, pid: int, relay: Relay, why: Why) -> None:
         """Have an exception raised in the call; what does not heed that is killed after the grace."""
         relay.tell(Stop(token=self._order.token, why=why))
-        os.kill(pid, NUDGE)
-        os.kill(pid, signal.SIGCONT)  # a stopped process would not see it
+        with contextlib.suppress(OSError):  # it may have become a program of another user
+            os.kill(pid, NUDGE)
+            os.kill(pid, signal.SIGCONT)  # a stopped process would not see it
 
     def _ended(self, pid: int, said: int) -> Ending:
         _, status, usage = os.wait4(pid, 0)

@@ -86,6 +86,11 @@ def test_options_may_stand_before_between_and_after_the_arguments() -> None:
     assert (made.queue, made.retries, made.priority, made.args) == ("mail", 3, -5, (1, 2))
 
 
+def test_a_call_may_be_isolated_and_a_command_has_a_process_of_its_own_anyway() -> None:
+    assert (job("m:f", "--isolate").terms.isolate, job("m:f").terms.isolate) == (True, False)
+    assert refusal("--isolate", "--shell", "true").startswith("isolate is for calls | ")
+
+
 def test_arguments_may_be_given_as_one_json_text() -> None:
     assert job("m:f", "--args", "[1]", "--kwargs", '{"a": 2}').kwargs == {"a": 2}
     assert job("m:f", "--args", '{"a": 2}', "b=3").kwargs == {"a": 2, "b": 3}

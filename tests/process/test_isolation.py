@@ -327,6 +327,19 @@ def test_a_fork_that_closed_its_way_back_is_known_to_have_ended_without_a_result
     job, attempt = ended(served, "closes_all_descriptors")
 
     assert (job.state, attempt.ending.cause) == (CRASHED, "fork ended without a result (exit 70)")
+    assert attempt.ending.output.head.startswith(b"jobrun: cannot say how the call ended: OSError")
+
+
+def test_an_isolated_call_that_becomes_another_program_ends_with_that(served: Site) -> None:
+    before = worker_pids(served)
+
+    _, attempt = ended(served, "becomes_a_program", "echo $JOBRUN_ATTEMPT; exit 3")
+    late, told = ended(served, "becomes_a_program", "sleep 600", timeout_s=0.3)
+
+    assert (attempt.ending.outcome, attempt.ending.exit_code) == (Outcome.CRASHED, 3)
+    assert attempt.ending.output.head == b"1\n"
+    assert (late.state, told.ending.outcome) == (FAILED, Outcome.TIMEOUT)
+    assert worker_pids(served) == before
 
 
 def test_a_group_parks_a_job_after_as_many_crashes_as_it_is_told(site: Site) -> None:

@@ -449,6 +449,10 @@ def leaves_a_daemon() -> None:
     os.close(writer)
 
 
+def becomes_a_program(line: str) -> NoReturn:
+    os.execv("/bin/sh", ["sh", "-c", line])
+
+
 def dies_beside_a_daemon() -> None:
     leaves_a_daemon()
     os._exit(3)
