@@ -16,6 +16,11 @@ from jobrun.cli.door import run
 # What jobrun may leave with; `wait` and `--fg` pass on the codes of jobs, too.
 KNOWN_CODES = frozenset({0, 1, 2, 3, 4, 5, 75, 124, 125, 130, 141})
 SGR = re.compile(r"\x1b\[[0-9;]*m")  # the only control sequence of our own
+# What a monitor reads, a look at the host and one at the job file say on standard output.
+_TOLD = re.compile(
+    r"^(WARNING|CRITICAL|UNKNOWN) - |^(warning|problem) |^\d+ (warning|problem|fault)s?|\"(level|grade|is_sound)\": ",
+    re.MULTILINE,
+)
 _VISIBLE_MARKS = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
@@ -82,7 +87,9 @@ def misbehaved(said: Said, argv: Sequence[str], *, is_terminal: bool = False) ->
     lines = said.err.splitlines()
     if sum(line.startswith("hint: ") for line in lines) > 1:
         return "more than one hint"
-    if said.code and not any(line.startswith("jobrun: ") for line in lines):
+    if said.code and not (
+        any(line.startswith("jobrun: ") for line in lines) or _TOLD.search(SGR.sub("", said.out))
+    ):
         return f"exit {said.code} without a word"
     before = argv[: argv.index("--")] if "--" in argv else argv
     if said.code and "--json" in before:

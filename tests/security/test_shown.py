@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobrun.cli.verbs import VERBS
 from jobrun.log import Log
-from tests.chaos.fuzzing.doors import Viewers
+from tests.chaos.fuzzing.doors import VIEWERS, Viewers
 from tests.inputs.face import ask, not_seen
 
 CONTROLS = [
@@ -16,6 +17,7 @@ CONTROLS = [
     *("\x1b]8;;file:///etc/passwd\x1b\\link\x1b]8;;\x1b\\", "\x1b[2J\x1b[1;1H", "\x1b[6n", "\udc9b31m", "\x9b31m"),
     *('\x1bP$q"p\x1b\\', "\udc90x\udc9c", "\x1bX\x1b^\x1b_", "\x0e\x0f\b\b\x7f\r", "one\rtwo", "a\u202eb\u2066c\u200fd"),
     *("a\u061cb\u2028c\u2029d", "zero\u200bwidth\u200d\ufeff", "tag\U000e0041\U000e0042", "vs\U000e0101", "\u3164\u115f"),
+    "\x1b[2J\u202e" * 15_000,
 ]  # fmt: skip
 MARKUP = [
     "[/x]",
@@ -26,6 +28,23 @@ MARKUP = [
     "[red]x[/red]",
     "[@click=x]y[/]",
 ]
+# What only does something, or shows texts of its own, a table, or the bytes of one job; `cron` has its own tests.
+NOT_VIEWED = {
+    *(
+        "enqueue",
+        "exec",
+        "worker",
+        "cron",
+        "wait",
+        "retry",
+        "cancel",
+        "edit",
+        "debug",
+        "pause",
+        "backup",
+        "systemd",
+    )
+}
 
 
 @pytest.fixture
@@ -38,9 +57,28 @@ def fancy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("text", CONTROLS, ids=ascii)
+@pytest.mark.parametrize("text", CONTROLS, ids=lambda text: ascii(text[:60]))
 def test_row_11_no_viewer_shows_what_a_terminal_obeys(text: str, fancy: Path) -> None:
     assert Viewers(fancy / "viewed").meet(text) is None
+
+
+def test_row_11_every_verb_that_shows_what_is_kept_is_a_viewer() -> None:
+    viewed = {words[0] for words in VIEWERS}
+
+    assert viewed | NOT_VIEWED == {verb.name for verb in VERBS}
+    assert not viewed & NOT_VIEWED
+
+
+@pytest.mark.parametrize("text", ["one\ntwo", "a\r\nb", "\u2028", "\x85", "|'load'=9"], ids=ascii)
+def test_a_monitor_reads_one_line_and_no_numbers_that_a_name_forged(text: str, fancy: Path) -> None:
+    viewers = Viewers(fancy / "viewed")
+    viewers.meet(text)
+
+    for words in (["health"], ["health", "-Q", text], ["--db", f"{fancy}/{text}", "health"]):
+        said = ask(["--db", str(fancy / "viewed" / "1.db"), *words])
+        assert len(said.out.splitlines()) == 1
+        assert said.out.count("|") <= 1
+        assert "'load'=9" not in said.out.partition("|")[2]
 
 
 @pytest.mark.parametrize("name", MARKUP)

@@ -13,11 +13,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from jobrun.alerts.words import Alert, Condition, Event, Latch, Quantity, Reading
 from jobrun.cli.app import built
+from jobrun.cli.verbs import FAMILIES
+from jobrun.cron.words import Errand
 from jobrun.lifecycle import settle
+from jobrun.measures import Pause
 from jobrun.model import Ending, ErrorInfo, NewJob, Outcome, Output
 from jobrun.model import Kind as JobKind
-from jobrun.store import open_store
+from jobrun.store import Store, open_store
 from tests.chaos.fuzzing import grammar
 from tests.chaos.fuzzing.kinds import Kind
 from tests.chaos.fuzzing.spoil import odd, spoilt
@@ -25,13 +29,24 @@ from tests.claims import claim
 from tests.inputs.face import KNOWN_CODES, Said, ask, misbehaved
 
 ROOT = Path(__file__).resolve().parents[3]
-VIEWERS = (("list",), ("inspect", "{}"), ("logs", "{}"), ("failed",), ("status",), ("why", "{}"))
+# Every verb that shows what is kept, but those whose answer is to be the bytes themselves.
+VIEWERS = (
+    *(("list",), ("inspect", "{}"), ("logs", "{}"), ("failed",), ("status",), ("why", "{}"), ("workers",)),
+    *(("stats",), ("stats", "*"), ("alerts",), ("health",), ("doctor",), ("metrics",), ("top", "--once")),
+    *(("purge", "--all", "--dry-run"), ("db", "check"), ("db", "export"), ("resume", "mail")),
+    *(("completion", "fish", "--answer", "why", ""), ("completion", "bash", "--answer", "jobrun pause ")),
+)
+_NO_JSON = {"metrics", "completion", "db", "top"}
+_DRAWS = {"db"}  # a bar on a terminal while it works
 MODES: tuple[tuple[tuple[str, ...], bool], ...] = (((), False), ((), True), (("--json",), False))
 _MOST_JOBS = 40  # of the viewed file; then a new one is begun
 _PATIENCE_S = 60.0
 # What goes on until it is told to end, asks, or starts processes: for `programs` alone.
 _LASTING = ("--follow", "--wait", "--check", "--fg", "-f", "--cron", "--show-env")
 _OF_CRON = ("check", "next", "explain", "pause", "resume", "trigger")
+# What takes a terminal, reads standard input, or starts processes: for `programs` alone, too.
+_ALONE = {("worker",), ("exec",), ("edit",), ("debug",), ("top",), ("db", "import"), ("cron", "import")}
+_WRITES = {"backup", "metrics", "db"}  # files that are named: in the working directory, and nowhere else
 
 
 def kinds(folder: Path) -> list[Kind]:
@@ -40,7 +55,7 @@ def kinds(folder: Path) -> list[Kind]:
     return [
         Kind("command lines", command_line, command, slice_s=0.3),
         Kind(
-            "texts of jobs, through six viewers",
+            "texts of jobs, through all viewers",
             foreign_text,
             Viewers(folder / "viewed").meet,
             slice_s=0.6,
@@ -76,11 +91,15 @@ def _verbs(*, is_program: bool) -> list[tuple[list[str], list[str]]]:
     """Return each verb with its options."""
     group: Any = built()
     commands: dict[tuple[str, ...], Any] = {
-        (verb,): command for verb, command in group.commands.items() if verb not in {"cron", "worker"}
+        (name, *more): command
+        for name, first in group.commands.items()
+        for more, command in (
+            [((verb,), each) for verb, each in first.commands.items()] if name in FAMILIES else [((), first)]
+        )
     }
-    commands |= {("cron", verb): group.commands["cron"].commands[verb] for verb in _OF_CRON}
-    if is_program:
-        commands[("worker",)] = group.commands["worker"]
+    del commands["cron", "run"]
+    if not is_program:
+        commands = {verb: command for verb, command in commands.items() if verb not in _ALONE}
     found = [
         (list(verb), [opt for param in command.params for opt in param.opts if opt[0] == "-"] or ["--json"])
         for verb, command in commands.items()
@@ -92,15 +111,17 @@ def _harmless(words: list[str], *, is_program: bool) -> list[str]:
     """Leave out what would wait, read the terminal, or make files elsewhere."""
     if not words or words[0] in {"wait", "cron"}:
         words = [*words, "--timeout=0.01s"] if words[:1] == ["wait"] else words
-    kept = [word for word in words if not word.startswith(("--db", "--durability", "--path"))]
+    kept = [word for word in words if not word.startswith(("--db", "--durability", "--path", "--pdb"))]
+    verb, following = ([word for word in kept if word[:1] != "-"] + ["", ""])[:2]
+    if verb in _WRITES:
+        kept = [word for word in kept if "/" not in word]
+    if verb == "exec":
+        kept = [word for word in kept if not word.startswith(("--shell", "-s"))]
     if is_program:
         return [word for word in kept if not word.startswith(("--follow", "-f", "--cron", "--wait", "--fg"))]
     kept = [word for word in kept if not word.startswith(_LASTING)]
-    verb = next((word for word in kept if word[:1] != "-"), "")
-    is_lasting = verb == "worker" or (
-        verb == "cron" and kept[kept.index(verb) + 1 :][:1] not in [[v] for v in _OF_CRON]
-    )
-    return ["status"] if is_lasting else kept
+    is_lasting = verb == "cron" and following not in _OF_CRON
+    return ["status"] if is_lasting or {(verb,), (verb, following)} & _ALONE else kept
 
 
 def command(argv: list[str]) -> str | None:
@@ -145,7 +166,9 @@ class Viewers:
         for words in VIEWERS:
             shown = [word.format(job_id) for word in words]
             for more, is_terminal in MODES:
-                argv = ["--db", str(self._path), *shown, *(() if shown[0] == "logs" else more)]
+                if (more and shown[0] in _NO_JSON) or (is_terminal and shown[0] in _DRAWS):
+                    continue
+                argv = ["--db", str(self._path), *shown, *more]
                 if fault := misbehaved(ask(argv, is_terminal=is_terminal), argv, is_terminal=is_terminal):
                     return f"{' '.join([*words, *more])}{' on a terminal' if is_terminal else ''}: {fault}"
         return None
@@ -168,13 +191,27 @@ def _store(path: Path, text: str) -> int:
         key=None,
         name=plain,
         tags=(plain,),
+        queue=plain,
     )
     with open_store(path, create=True) as store:
+        _watch(store, plain, now)
         [added] = store.intake.add([job], now=now)
         [claimed] = claim(store, plain, now=now, new_token=lambda: f"{plain}{added.id}{next(tokens)}")
         settled = settle(claimed, ending, now, 0.5)
         assert store.endings.settle(claimed, ending, settled, now=now, pid=1)
     return added.id
+
+
+def _watch(store: Store, text: str, now: datetime) -> None:
+    """Pause a queue, and have an alert that fires, both of which carry the text."""
+    store.pauses.begin(Pause(queue=text, since=now, until=None, by=text, reason=text))
+    condition = Condition(quantity=Quantity.DEPTH, threshold=1, queue=text)
+    errand = Errand(kind=JobKind.CALL, task=text)
+    store.alerts.load(text, [Alert(name=text, condition=condition, errand=errand)], now=now)
+    row = store.alerts.get(text)
+    assert row is not None
+    latch = Latch(holds_since=now, told_at=now, tells=1)
+    store.alerts.move(row, latch, told=(Event.FIRING, Reading(value=2, text=text)), now=now)
 
 
 def spoils(dice: Random) -> list[tuple[int, int]]:
@@ -207,6 +244,17 @@ class Spoilt:
             ["workers"],
             ["status", "--json"],
             ["why", "hello"],
+            ["stats"],
+            ["stats", "*", "--json"],
+            ["alerts"],
+            ["health"],
+            ["doctor"],
+            ["metrics"],
+            ["top", "--once"],
+            ["db", "check"],
+            ["db", "export"],
+            ["inspect", "1", "--sh"],
+            ["completion", "fish", "--answer", "why", ""],
             ["cron", "pause", "hello"],
         ),
         *(
@@ -214,6 +262,11 @@ class Spoilt:
             ["retry", "1"],
             ["cancel", "2"],
             ["purge", "--all", "--yes"],
+            ["purge", "--all", "--dry-run"],
+            ["pause", "mail"],
+            ["resume", "mail"],
+            ["edit", "2", "--set", "priority=3"],
+            ["db", "vacuum", "--yes"],
             ["failed", "--retry"],
         ),
     )
@@ -252,4 +305,6 @@ def prepare(folder: Path) -> None:
     os.environ.update(
         JOBRUN_DB=str(folder / "jobs.db"), COLUMNS="100", TERM="xterm-256color", HOME=str(folder)
     )
+    for name in ("VISUAL", "EDITOR"):
+        os.environ.pop(name, None)
     assert KNOWN_CODES

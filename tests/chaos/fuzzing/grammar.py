@@ -10,7 +10,9 @@ from typing import Any
 from jobrun.cli.asking import OPTIONS
 from jobrun.model import Added, Ending, ErrorInfo, NewJob, Outcome, Output, State, Surroundings, Terms
 from jobrun.model import Kind as JobKind
+from jobrun.table.alerts import KEYS as ALERT_KEYS
 from jobrun.table.keys import KEYS
+from jobrun.table.sections import SECTIONS
 from jobrun.wire.messages import Answer, Ask, Ended, Gone, Greeting, Hello, Message, Run, Settled, Stop, Why
 from tests.chaos.fuzzing.spoil import odd, spoilt
 
@@ -25,6 +27,7 @@ _WHENS = ("18:00", "tomorrow 06:30", "2027-03-14T02:30", "2027-11-07 01:30", "20
           "1.5d", "2027-03-01 10:00 CET", "2027-12-31T23:59:60+14:00", "10 MiB", "512K", "now", "today 00:00")  # fmt: skip
 _FIELD = ("*", "*/5", "0", "59", "1-5", "1,2,3", "10-50/7", "MON-FRI", "SUN", "JAN", "L", "LW", "15W", "L-3", "2#1", "5L",
           "H", "H/15", "H(0-9)", "?", "0-0", "7", "31", "29", "FEB", "2", "60", "24", "3-3", "*/0", "*/99", "9-1")  # fmt: skip
+_OF_SECTIONS = (*ALERT_KEYS, *(key for keys in SECTIONS.values() for key in keys))
 _ALIASES = (
     "@daily",
     "@hourly",
@@ -111,13 +114,16 @@ def schedule_text(dice: Random) -> str:
 
 def table_line(dice: Random) -> str:
     """Return a line that may stand in a table."""
-    key = dice.choice([*KEYS, "scheduel", "jobs", "env", '"a.b"', "a.b.c"])
+    key = dice.choice([*KEYS, *_OF_SECTIONS, "scheduel", "jobs", "env", '"a.b"', "a.b.c"])
     value = dice.choice([
         *("5", "-1", "1.5", "nan", "inf", "true", "07:32:00", "2027-01-01", "[1, 'a']", "{a = 1}", "[[]]", "9" * 400),
         json.dumps(dice.choice(VALUES), ensure_ascii=False),
         json.dumps(schedule_text(dice)),
     ])  # fmt: skip
-    head = f"[jobs.{dice.choice(['a', 'b', 'hello', '123', json.dumps(odd(dice)[:80])])}]"
+    name = dice.choice(["a", "b", "hello", "123", json.dumps(odd(dice)[:80])])
+    head = dice.choice(
+        [f"[jobs.{name}]", f"[jobs.{name}]", f"[alerts.{name}]", *(f"[{each}]" for each in SECTIONS)]
+    )
     return dice.choice(
         [f"{key} = {value}\n", f"{key} = {value}\n", f"{head}\n", f"[{key}]\n", "[[jobs]]\n", "'''\n"]
     )
