@@ -7,6 +7,7 @@ point to the next. So a schedule is a list of choices, and whatever it finds can
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pytest
 
 from jobrun import locks, procs
 from jobrun.actions import acting
-from jobrun.dispatcher import recovery
+from jobrun.dispatcher import recovery, retention
 from jobrun.locks.roles import Role
 from jobrun.store import migrations
 from jobrun.store.database import Database
@@ -225,6 +226,8 @@ def points() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Database, "_transaction", writing)
         patch.setattr(Database, "rows", reading)
+        for span in ("LOOK_S", "ROUND_S"):  # or the time that others stand still would end a round
+            patch.setattr(retention, span, math.inf)
         for module, name in (
             (locks, "is_held"),
             (recovery, "read_record"),
