@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jobrun.cli import render
-from jobrun.cli.caller import zone
+from jobrun.cli.caller import check_input, zone
 from jobrun.crontab import sources
 from jobrun.crontab.comparing import COMPARED, Difference
 from jobrun.crontab.importing import Host, Imported
@@ -23,6 +23,7 @@ SHOWN = 3  # dates of a difference
 def crontabs(named: str | None, *, is_system: bool, user: str | None) -> Sequence[Source]:
     """Read the crontab that is named, `-` for stdin, or else that of the user or those of the system."""
     if named == "-":
+        check_input()
         data = sys.stdin.buffer.read(sources.LARGEST + 1)
         return [sources.of_bytes("stdin", data, has_users=is_system)]
     if named is not None:

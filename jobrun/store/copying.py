@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -64,8 +65,16 @@ def written(target: Path, *, replaces: bool) -> Iterator[BinaryIO]:
 
 
 def _check_is_free(target: Path, *, replaces: bool) -> None:
-    if not replaces and os.path.lexists(target):
+    try:
+        there = target.lstat()
+    except OSError:
+        return
+    if not replaces:
         raise NotDone(f"`{target}` exists; nothing was written", hint="--replace writes it anew")
+    if not (
+        stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)
+    ):  # as /dev/null, which root may replace
+        raise NotDone(f"`{target}` is there and is no regular file; nothing was written")
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobrun.errors import JobFileUnusable
 from jobrun.model import JobFilter
 from jobrun.store.database import Database
 from jobrun.store.ledger import Ledger
@@ -67,6 +68,7 @@ class Exporting:
             for each in self._ledger.ids(which, limit=PAGE, newest_first=False, after_id=last)
             if each <= end
         ]:
+            _check_goes_on([last], [ids[-1]], "job")
             last = ids[-1]
             for some in self._in_pieces(ids):
                 yield self._with_attempts(some, jobs, attempts)
@@ -111,6 +113,7 @@ class Exporting:
             return
         shape, seen, last = self._shape("environment"), set[str](), 0
         while ids := self._ledger.ids(which, limit=PAGE, newest_first=False, after_id=last):
+            _check_goes_on([last], [ids[-1]], "job")
             last = ids[-1]
             rows = self._db.rows(
                 """
@@ -128,15 +131,22 @@ class Exporting:
         """Yield a table in the order of its key."""
         shape = self._shape(kind)
         key = ", ".join(shape.key)
-        last: Sequence[Any] = ()
+        last: list[Any] = []
         while True:
             where = f"WHERE ({key}) > ({', '.join('?' * len(last))})" if last else ""
             sql = f"SELECT * FROM {shape.table} {where} ORDER BY {key} LIMIT {PAGE}"  # noqa: S608 -- our own names
             rows = self._db.rows(sql, last)
             if not rows:
                 return
-            last = [rows[-1][name] for name in shape.key]
+            before, last = last, [rows[-1][name] for name in shape.key]
+            _check_goes_on(before, last, kind)
             yield [{kind: object_of(shape, row)} for row in rows]
 
     def _shape(self, kind: str) -> Shape:
         return shape_of(TABLES[kind], self._db.rows(f"PRAGMA table_info({TABLES[kind]})"))
+
+
+def _check_goes_on(before: list[Any], last: list[Any], kind: str) -> None:
+    """Refuse rows that do not follow those of the page before: in a damaged file they might go round for ever."""
+    if before and not before < last:
+        raise JobFileUnusable(f"the job file is damaged: what follows {kind} `{before[0]}` stands before it")

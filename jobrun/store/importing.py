@@ -31,6 +31,7 @@ from jobrun.store.version import VERSION
 from jobrun.units import plural, to_ms
 
 MAX_LINE = 16 << 20  # bytes; a job with the largest arguments and result takes a quarter of it
+_ID_END = 2**62  # after the last id that SQLite can give it could give no other
 MOST = 50  # lines that are named, then nobody reads on
 
 Numbered = Iterable[tuple[int, bytes]]  # from 1 on; the last one without its newline was cut off
@@ -126,7 +127,7 @@ class _Reader:
             raise UsageError(f"{self._name} is no export of jobrun")
         if said["jobrun"] > FORMAT or not isinstance(said.get("schema"), int) or said["schema"] > VERSION:
             raise UsageError(f"{self._name} was written by a newer jobrun")
-        if not isinstance(said.get("last_id"), int) or not 0 <= said["last_id"] < 2**62:
+        if not isinstance(said.get("last_id"), int) or not 0 <= said["last_id"] < _ID_END:
             raise UsageError("`last_id` is no id")
         self._exported_at = _instant(said.get("exported_at"))
         self._head = said
@@ -148,7 +149,7 @@ class _Reader:
         shape = self._shapes[kind]
         values = values_of(shape, value)
         if kind == "job":
-            if not isinstance(value.get("id"), int) or value["id"] <= self._last_job:
+            if not isinstance(value.get("id"), int) or not self._last_job < value["id"] < _ID_END:
                 raise UsageError("jobs stand in the order of their ids")
             self._last_job = value["id"]
             _check_job(dict(zip(shape.types, values, strict=True)))

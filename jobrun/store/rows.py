@@ -226,22 +226,36 @@ def _parsed(text: str, shape: type[Shape], column: str, *, exactly: bool = False
 def _terms(text: str, *, exactly: bool) -> Terms:
     """Return the terms of a job, of which only those are kept that are not the common ones."""
     kept = _parsed(text, dict, "terms", exactly=exactly)
-    with contextlib.suppress(TypeError, ValueError):
-        return Terms(**{name: _TERMS.get(name, _as_it_is)(value) for name, value in kept.items()})
+    with contextlib.suppress(TypeError, ValueError, KeyError):
+        return Terms(**{name: _TERMS[name](value) for name, value in kept.items()})
     if exactly:
         raise Unreadable("its terms in the job file cannot be read")
     return COMMON_TERMS
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _one(wanted: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if not isinstance(value, wanted):
+            raise TypeError(value)
+        return value
+
+    return read
+
+
+def _codes(value: Any) -> tuple[int, ...]:
+    """Return codes that a process may exit with."""
+    return tuple(range(256).index(code) for code in value)
 
 
 _TERMS: dict[str, Callable[[Any], Any]] = {
-    "ok_exit": tuple,
-    "skip_exit": tuple,
-    "no_retry_exit": tuple,
+    "stdin": _one(str),
+    "ok_exit": _codes,
+    "skip_exit": _codes,
+    "no_retry_exit": _codes,
+    "discards_output": _one(bool),
     "leftovers": Leftovers,
+    "is_catchup": _one(bool),
+    "ping": _one(str),
 }
 
 

@@ -63,10 +63,10 @@ class Soundness:
             return []
         ranges, first = [], row["first"]
         while first <= row["last"]:
-            following = self._following(first)
+            following = self._following(first, row["last"])
             ranges.append((first, following - 1))
             first = following
-        return [*ranges[:-1], (ranges[-1][0], row["last"])]
+        return ranges
 
     def jobs(self, first: int, last: int) -> Iterator[Broken]:
         """Yield what does not hold for the jobs from one id to another."""
@@ -76,13 +76,13 @@ class Soundness:
         """Yield what does not hold for the rest."""
         return invariants.broken_otherwise(self._ask, is_full=is_full)
 
-    def _following(self, first: int) -> int:
-        """Return the id with which the next range begins: ids may have large gaps."""
+    def _following(self, first: int, last: int) -> int:
+        """Return the id with which the next range begins, beyond the last there is: ids may have large gaps."""
         row = self._db.row(
             "SELECT id FROM jobs WHERE id >= :first ORDER BY id LIMIT 1 OFFSET :count",
             {"first": first, "count": AT_ONCE},
         )
-        return 2**62 if row is None else int(row["id"])
+        return last + 1 if row is None else int(row["id"])
 
     def _ask(self, sql: str, arguments: dict[str, Any]) -> list[Any]:
         return self._db.rows(sql, arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import sqlite3
 import stat
 import subprocess
@@ -423,6 +424,77 @@ def test_a_line_without_an_end_takes_no_memory(end: Make, jobrun: Run, tmp_path:
 
     assert done.returncode == 2
     assert f":2: is longer than {MAX_LINE >> 20} MiB" in done.stderr
+
+
+def test_a_pipe_is_read_once_and_whole(end: Make, jobrun: Run, tmp_path: Path) -> None:
+    end()
+    (tmp_path / "some.jsonl").write_text(jobrun("db", "export").stdout)
+    line = shlex.join([sys.executable, "-m", "jobrun", "--db", "new.db", "db", "import", "/dev/stdin"])
+
+    done = subprocess.run(
+        ["sh", "-c", f"cat some.jsonl | {line}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "imported 1 job\n"), done.stderr
+
+
+def test_a_closed_standard_input_is_no_bug(tmp_path: Path) -> None:
+    line = shlex.join([sys.executable, "-m", "jobrun", "--db", "new.db", "db", "import", "-"])
+
+    done = subprocess.run(
+        ["sh", "-c", f"{line} <&-"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "jobrun: standard input is closed")
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [{"stdin": 5}, {"ok_exit": ["a"]}, {"ok_exit": [256]}, {"ping": []}, {"discards_output": 1}, {"mine": 1}],
+    ids=str,
+)
+def test_terms_that_no_job_has_are_refused(terms: dict[str, Any], end: Make, jobrun: Run) -> None:
+    end()
+    some = lines(jobrun("db", "export"))
+    for line in some:
+        if "job" in line:
+            line["job"]["terms"] = terms
+
+    done = jobrun("--db", "new.db", "db", "import", "-", text=text(some))
+
+    assert done.returncode == 2
+    assert "its terms in the job file cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("last", [2**62, 2**63 - 1])
+def test_the_last_of_all_ids_is_refused_in_an_export_and_passed_by_a_check(
+    last: int, end: Make, path: Path, jobrun: Run
+) -> None:
+    end()
+    some = lines(jobrun("db", "export"))
+    for line in some:
+        for kind, name in (("job", "id"), ("attempt", "job_id")):
+            if kind in line:
+                line[kind][name] = last
+
+    done = jobrun("--db", "new.db", "db", "import", "-", text=text(some))
+    spoil(path, f"UPDATE jobs SET id = {last}; UPDATE attempts SET job_id = {last}")
+
+    assert (done.returncode, "in the order of their ids" in done.stderr) == (2, True)
+    assert jobrun("db", "check").returncode == 1  # the trigger is missing; what matters is that it ends
+
+
+def test_a_device_is_not_replaced_by_an_export(end: Make, jobrun: Run, tmp_path: Path) -> None:
+    end()
+    os.mkfifo(tmp_path / "pipe")
+
+    exported = jobrun("db", "export", "pipe", "--replace")
+    copied = jobrun("backup", "pipe", "--replace")
+
+    for done in (exported, copied):
+        assert done.returncode
+        assert "regular file" in done.stderr
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 # --- purge --dry-run ---

@@ -18,9 +18,10 @@ from hypothesis import settings
 from jobrun.actions import exchange
 from jobrun.actions.exchange import Source
 from jobrun.cron.words import NewTick, TickState
+from jobrun.errors import JobFileUnusable
 from jobrun.model import Edit, JobFilter, Kind, NewJob
 from jobrun.store import Store, open_store
-from jobrun.store.exporting import Wanted
+from jobrun.store.exporting import Wanted, _check_goes_on
 from jobrun.store.importing import Choice
 from jobrun.store.lines import TABLES
 from jobrun.units import from_ms
@@ -50,6 +51,15 @@ def unsound(store: Store) -> list[str]:
         broken.what for range_ in store.soundness.job_ranges() for broken in store.soundness.jobs(*range_)
     ]
     return [*found, *(broken.what for broken in store.soundness.rest(is_full=True))]
+
+
+def test_rows_that_lead_back_in_a_damaged_file_are_not_exported_for_ever() -> None:
+    _check_goes_on([], ["b", 2], "tick")
+    _check_goes_on(["b", 2], ["b", 3], "tick")
+
+    for again in (["b", 2], ["a", 9]):
+        with pytest.raises(JobFileUnusable, match="what follows tick `b`"):
+            _check_goes_on(["b", 2], again, "tick")
 
 
 class ExchangeMachine(StoreMachine):

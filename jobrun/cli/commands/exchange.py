@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,6 +17,7 @@ import typer
 from jobrun.actions import exchange, saving
 from jobrun.actions.exchange import Imported, Source
 from jobrun.cli import jsonout, options, render
+from jobrun.cli.caller import check_input
 from jobrun.cli.commands.looking import job_filter
 from jobrun.cli.place import job_file, opened, utc_now
 from jobrun.cli.safe import safe_line
@@ -143,7 +146,7 @@ def import_(  # noqa: PLR0913 -- each option is a parameter
     )
     with ExitStack() as stack:
         stream, name = _opened(source, stack)
-        tell = stack.enter_context(render.progress("reading", _lines_of(source)))
+        tell = stack.enter_context(render.progress("reading", _lines_in(stream)))
         done = exchange.take_in(job_file(ctx), Source(stream=stream, name=name), choice, tell)
     if as_json:
         render.line(jsonout.dump(_object(done)))
@@ -155,6 +158,7 @@ def import_(  # noqa: PLR0913 -- each option is a parameter
 def _opened(source: str, stack: ExitStack) -> tuple[BinaryIO, str]:
     """Open what is to be read, and say what to call it."""
     if source == STDIO:
+        check_input()
         return sys.stdin.buffer, "stdin"
     try:
         return stack.enter_context(Path(source).open("rb")), f"`{source}`"
@@ -162,14 +166,13 @@ def _opened(source: str, stack: ExitStack) -> tuple[BinaryIO, str]:
         raise UsageError(f"cannot read `{source}`: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _lines_of(source: str) -> int | None:
-    """Guess how many lines there are, from the size and the length of the first ones."""
-    if source == STDIO:
+def _lines_in(stream: BinaryIO) -> int | None:
+    """Guess how many lines there are, from the size and the length of the first ones; None: not of a pipe."""
+    about = os.fstat(stream.fileno())
+    if not stat.S_ISREG(about.st_mode):
         return None
-    with Path(source).open("rb") as file:
-        some = file.read(1 << 20)
-        size = file.seek(0, 2)
-    return max(some.count(b"\n") * size // max(len(some), 1), 1)
+    some = os.pread(stream.fileno(), 1 << 20, 0)
+    return max(some.count(b"\n") * about.st_size // max(len(some), 1), 1)
 
 
 def _object(done: Imported) -> dict[str, Any]:
