@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 from jobrun.errors import NotDone, UsageError
@@ -33,10 +33,14 @@ class Sheet:
             raise UsageError(f"cannot start the editor `{self._words[0]}`: {error.strerror}") from None
         if code:
             raise NotDone(f"the editor ended with {code}; nothing was changed")
-        return self.path.read_text(encoding="utf-8", errors="surrogateescape")
+        try:
+            return self.path.read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError as error:  # some editors write a new file, and may not come to that
+            said = (error.strerror or "it cannot be read").lower()
+            raise NotDone(f"the editor left nothing at `{self.path}` ({said}); nothing was changed") from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def sheet(name: str, environ: Mapping[str, str]) -> Iterator[Sheet]:
     """Give a sheet for the length of a block."""
     words = editor(environ)
@@ -47,7 +51,8 @@ def sheet(name: str, environ: Mapping[str, str]) -> Iterator[Sheet]:
         yield found
     finally:
         if not found.is_kept:
-            found.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                found.path.unlink()
 
 
 def editor(environ: Mapping[str, str]) -> list[str]:

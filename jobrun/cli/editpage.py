@@ -42,11 +42,16 @@ def page(job_id: int, values: Mapping[str, Any]) -> str:
 
 def with_fault(text: str, error: UsageError) -> str:
     """Return a page with what is wrong with it at its top, in place of what was wrong before."""
+    said = [error.message, *([f"hint: {error.hint}"] if error.hint else [])]
+    return "".join(f"#! {comment(each)[2:]}\n" for each in said) + without_fault(text)
+
+
+def without_fault(text: str) -> str:
+    """Return what a person wrote: an editor that nobody sits at may leave out what stands above it."""
     lines = text.splitlines(keepends=True)
     while lines and lines[0].startswith("#! "):
         del lines[0]
-    said = [error.message, *([f"hint: {error.hint}"] if error.hint else [])]
-    return "".join(f"#! {comment(each)[2:]}\n" for each in said) + "".join(lines)
+    return "".join(lines)
 
 
 def read(text: str) -> dict[str, Any]:

@@ -69,6 +69,32 @@ def test_what_is_saved_is_what_the_job_is(store: Store, add: Make, edit: Editing
     assert record.changes == "queue mail to bulk; priority 0 to 7"
 
 
+@pytest.mark.parametrize(
+    "code", ["os.unlink(path); os._exit(0)", "os.unlink(path); path.mkdir(); os._exit(0)"]
+)
+def test_an_editor_that_leaves_no_text_changes_nothing(
+    store: Store, add: Make, code: str, tmp_path: Path, edit: Editing
+) -> None:
+    before = add()
+
+    done = edit(code, TMPDIR=str(tmp_path))
+
+    assert (done.returncode, done.stderr.startswith("jobrun: the editor left nothing at `")) == (1, True)
+    assert got(store) == before
+
+
+@pytest.mark.parametrize("page", ["[", "queue = 'a/b'"])
+def test_an_editor_that_writes_the_same_mistake_again_is_not_asked_for_ever(
+    add: Make, page: str, tmp_path: Path, edit: Editing
+) -> None:
+    add()
+
+    done = edit(f"text = {page!r}", TMPDIR=str(tmp_path))
+
+    assert done.returncode == 2
+    assert (tmp_path / "turns").read_text() == "xx"
+
+
 @pytest.mark.parametrize("code", ["", "text = ''", "text = '# nothing\\n'"])
 def test_what_is_left_unchanged_or_empty_changes_nothing(
     store: Store, add: Make, code: str, edit: Editing

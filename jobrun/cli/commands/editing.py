@@ -77,7 +77,7 @@ def _until_right(store: Store, job: Job, before: Mapping[str, Any], paper: Sheet
     while True:
         written = paper.edit(shown)
         is_empty = editpage.is_empty(written)
-        if is_empty or written == shown:
+        if is_empty or editpage.without_fault(written) == editpage.without_fault(shown):
             if fault is None:
                 return {}
             paper.is_kept = not is_empty
