@@ -24,7 +24,7 @@ _COLUMNS = (
     Column(title="now", may_shrink=True),
     Column(title="limit"),
     Column(title="told"),
-    Column(title="by"),
+    Column(title="by", may_shrink=True),
     Column(title="table", may_shrink=True),
 )
 
