@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jobrun.actions import looking, output, waiting
 from jobrun.cli import render
 from jobrun.cli.printing import Printer, tell_change
 from jobrun.errors import JobrunError, WaitRanOut
+from jobrun.model import Job, State
 from jobrun.store import Store, open_store
 
 OWN_ERROR = 125  # as timeout(1), so that it is not taken for the job's own code
@@ -21,7 +22,15 @@ def wait_and_exit(path: Path, job_id: int, *, follow: bool) -> int:
         tell_if_idle(store, [job_id])
         if follow:
             return waiting.exit_code([output.follow(store, job_id, Printer(raw=False), tell=tell_change)])
-        return waiting.exit_code(waiting.wait(store, [job_id]))
+        return told_code(waiting.wait(store, [job_id]))
+
+
+def told_code(jobs: Sequence[Job]) -> int:
+    """Return the exit code of jobs that have ended, and say of each that did not succeed how it did."""
+    for job in jobs:
+        if job.state is not State.SUCCEEDED:
+            tell_change(job)
+    return waiting.exit_code(jobs)
 
 
 def tell_if_idle(store: Store, ids: Iterable[int]) -> None:

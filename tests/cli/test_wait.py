@@ -140,3 +140,12 @@ def test_who_waits_without_a_worker_hears_of_it(add: Make, end: Make, jobrun: Ru
 
     assert ended.stderr == ""
     assert waiting_in_vain.stderr.startswith("no worker is running; start one with `jobrun worker`\n")
+
+
+def test_who_waited_hears_how_a_job_failed(end: Make, fail: Make, jobrun: Run) -> None:
+    fine, failed = end(), fail()
+
+    done = jobrun("wait", str(fine.id), str(failed.id))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"[job {failed.id} failed: exit 3]\n"

@@ -10,7 +10,7 @@ from jobrun.actions import looking, output, waiting
 from jobrun.cli import jsonout, jsonviews, options, render
 from jobrun.cli.place import opened
 from jobrun.cli.printing import Printer, tell_change
-from jobrun.cli.waiting import own_errors, tell_if_idle
+from jobrun.cli.waiting import own_errors, tell_if_idle, told_code
 from jobrun.errors import UsageError
 
 ON_TERMINAL = 20  # lines that a terminal gets unless told otherwise
@@ -79,4 +79,5 @@ def wait(
         jobs = waiting.wait(store, ids, timeout_s=timeout)
     if as_json:
         render.line(jsonout.array([jsonout.job_object(job) for job in jobs]))
-    return waiting.exit_code(jobs)
+        return waiting.exit_code(jobs)
+    return told_code(jobs)
