@@ -34,7 +34,7 @@ def page(job_id: int, values: Mapping[str, Any]) -> str:
     """Write the fields of a job; those without a value as a comment."""
     head = [
         comment(f"Job {job_id}. Save and leave: it is checked, and changed if it still waits."),
-        comment("A line that is taken out is at its default; unchanged or empty, nothing is done."),
+        comment("A line taken out is at its default; unchanged or empty, nothing is done."),
         "",
     ]
     return "\n".join([*head, *(_line(name, value) for name, value in values.items()), ""])

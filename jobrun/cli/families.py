@@ -99,7 +99,7 @@ DB = Family(
             "exchange.export",
             (
                 "db export jobs.jsonl --with-environments    all, to be imported again",
-                "db export --state failed --since 1d | jq .  what failed today, to look at",
+                "db export --state failed --since 1d        what failed today, to look at",
             ),
         ),
         Verb(
@@ -107,8 +107,8 @@ DB = Family(
             Heading.KEEP,
             "exchange.import_",
             (
-                "db import jobs.jsonl --db new.db            into a new job file",
-                "db import jobs.jsonl --merge                to the jobs that are there",
+                "db import jobs.jsonl --db new.db   into a new job file",
+                "db import jobs.jsonl --merge       to the jobs that are there",
             ),
         ),
     ),

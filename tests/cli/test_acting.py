@@ -91,3 +91,11 @@ def test_an_error_with_json_is_an_object(jobrun: Run) -> None:
     assert done.returncode == 3
     found: Any = json.loads(done.stdout)
     assert found == {"error": {"code": 3, "message": "no job 7"}}
+
+
+def test_what_is_cancelled_already_is_said_so(add: Make, jobrun: Run) -> None:
+    job = add()
+    jobrun("cancel", str(job.id))
+    done = jobrun("cancel", str(job.id))
+
+    assert (done.returncode, done.stderr) == (1, f"jobrun: job {job.id} is cancelled already\n")

@@ -178,5 +178,6 @@ def _explain(verb: str, refused: Sequence[Refusal]) -> int:
     """Say of each job why nothing was done to it; return the exit code."""
     for each in refused:
         advice = "; cancel it first" if verb == "purged" and not each.job.state.is_final else ""
-        render.remark(f"jobrun: {each.why}: not {verb}{advice}")
+        what = " already" if verb == each.job.state else f": not {verb}{advice}"
+        render.remark(f"jobrun: {each.why}{what}")
     return int(bool(refused))

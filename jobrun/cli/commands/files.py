@@ -66,7 +66,7 @@ def vacuum(ctx: typer.Context, *, yes: options.Yes = False, as_json: options.AsJ
         store.check_is_writable()
         need = vacuuming.need(store)
         told = (
-            f"{format_size(need.used)} of {format_size(need.size)} are used; for up to "
+            f"{format_size(min(need.used, need.size))} of {format_size(need.size)} are used; for up to "
             f"{format_duration(max(need.takes_s, 0.1))} nobody else can write"
         )
         if need.is_long and not yes:
