@@ -197,3 +197,13 @@ def test_a_terminal_shows_whole_lines_of_its_width(store: Store, terminal: Calla
     assert str(store.path)[:20] in shown
     assert "\n                        " in shown  # what to do, set in
     assert all(len(line) <= 80 or str(store.path) in line for line in shown.splitlines())
+
+
+def test_what_is_kept_is_told_with_the_table_that_says_so(store: Store, examined: Examine) -> None:
+    store.sections.put("/t/jobs.toml", {"retention": {"keep": 3600.0, "keep_runs": 5}}, now=datetime.now(UTC))
+
+    [found] = examined("retention")
+    assert found["grade"] == "ok"
+    assert found["finding"].startswith(
+        "what ended well 1h and 5 runs of each work, what failed until purged ([retention] of /t/jobs.toml;"
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from jobrun.actions.checkup.clocks import look_at_clock, look_at_zones
 from jobrun.actions.checkup.house import look_at_tables, look_at_workers
+from jobrun.actions.checkup.kept import look_at_retention
 from jobrun.actions.checkup.place import (
     look_at_file,
     look_at_file_system,
@@ -33,6 +34,7 @@ CHECKS = (
     Check("time zones", look_at_zones),
     Check("workers", look_at_workers),
     Check("tables", look_at_tables),
+    Check("retention", look_at_retention),
     Check("units", look_at_units),
     Check("versions", look_at_libraries),
 )

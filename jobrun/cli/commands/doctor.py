@@ -22,7 +22,7 @@ Full = Annotated[bool, typer.Option("--full", help="Read all of the job file, ho
 
 
 def doctor(ctx: typer.Context, *, full: Full = False, as_json: options.AsJson = False) -> int:
-    """Look whether all is well: the job file, SQLite, clock, workers, tables, units.
+    """Look whether all is well: the job file, SQLite, clock, workers, tables, retention, units.
 
     Each finding is ok, a warning or a problem, with what to do. Exit code: 0, 1 for a warning, 2 for a problem.
     """
