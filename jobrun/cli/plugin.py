@@ -16,8 +16,13 @@ from jobrun.units import rfc3339
 
 def line(found: Health) -> str:
     """Return the line; a bar in what it names would begin the performance data."""
-    told = safe_line(", ".join(fact.text for fact in found.facts)).replace("|", "\\x7c")
-    return f"{found.level.name} - {told} | {' '.join(map(_drawn, found.gauges))}"
+    told = verdict(found).replace("|", "\\x7c")
+    return f"{told} | {' '.join(map(_drawn, found.gauges))}"
+
+
+def verdict(found: Health) -> str:
+    """Return what a person reads of the line."""
+    return f"{found.level.name} - {safe_line(', '.join(fact.text for fact in found.facts))}"
 
 
 def health_object(found: Health, *, queue: str | None, at: datetime) -> dict[str, Any]:

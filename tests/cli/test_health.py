@@ -211,3 +211,9 @@ def test_other_verbs_keep_their_codes(jobrun: Run) -> None:
     assert jobrun("status", "--max-depth", "1").returncode == 2
     assert jobrun("inspect", "health").returncode == 2
     assert jobrun("--db", "health", "workers").returncode == 4
+
+
+@pytest.mark.usefixtures("store")
+def test_on_a_terminal_there_are_no_numbers_to_draw(terminal: Callable[..., str], jobrun: Run) -> None:
+    assert "|" not in terminal("health")
+    assert " | ready=0" in jobrun("health").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,6 +123,8 @@ def _answer(ctx: typer.Context, given: Thresholds, queue: str | None, *, is_all:
         found = judge(actions.vitals(store, since_s=limits.since_s, now=now), limits, queue=queue)
     if as_json:
         render.line(jsonout.dump(plugin.health_object(found, queue=queue, at=now)))
+    elif sys.stdout.isatty():
+        render.paragraph(plugin.verdict(found))
     else:
         render.line(plugin.line(found))
     return int(found.level)
