@@ -160,7 +160,7 @@ def _tell(error: JobrunError, argv: list[str]) -> int:
         error.exit_code = UNKNOWN
     lines = [] if is_probe and not as_json else [f"jobrun: {error.message}"]
     lines += [*error.details, *(() if error.hint is None else [f"hint: {error.hint}"])]
-    told = "".join(f"{_safe(line)}\n" for line in lines)
+    told = "".join(f"{part}\n" for line in lines for part in _fitted(_safe(line)))
     if is_probe and not as_json:
         _tell_monitor(error.message)
     _whatever_happens(lambda: sys.stderr.write(told))
@@ -190,6 +190,17 @@ def _write_as_json(error: JobrunError) -> None:
     from jobrun.cli.jsonout import dump, error_object  # noqa: PLC0415 -- for programs only
 
     sys.stdout.write(dump(error_object(error)) + "\n")
+
+
+def _fitted(line: str) -> list[str]:
+    """Return the lines of one that a terminal would break within a word, if what counts its cells can be loaded."""
+    if not sys.stderr.isatty():
+        return [line]
+    try:
+        from jobrun.cli.render import folded_for_terminal  # noqa: PLC0415 -- most commands go well
+    except (OSError, ImportError, MemoryError):
+        return [line]
+    return folded_for_terminal(line)
 
 
 def _safe(line: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobrun.actions.looking import Inspection, Overview
 from jobrun.cli import cronpages, pausewords, render, tables
+from jobrun.cli.cells import rooms
 from jobrun.cli.human import both, distance, local
 from jobrun.cli.safe import safe_line
 from jobrun.cli.veil import veiled
@@ -18,6 +19,9 @@ from jobrun.cron.words import Coming, Tick
 from jobrun.model import COMMON_TERMS, Attempt, Job, Kind, Leftovers, OnCrash, State, Terms
 from jobrun.units import format_duration, format_size, plural
 
+ABOVE = 3  # lines of a table at a glance that are no job: an empty one, what it shows, its headings
+BELOW = 2  # lines: a remark, and the prompt
+LEAST = 2  # jobs of each table that are shown on however low a terminal
 _ON_CRASH = {
     OnCrash.RETRY: "retry while retries are left, then park",
     OnCrash.PARK: "park",
@@ -33,7 +37,7 @@ def job(found: Inspection, now: datetime, *, show_env: bool, show_secrets: bool)
     shown = values if show_secrets else veiled(values)
     render.facts([("job", str(it.id)), *_what(it, shown), *times, *_rules(it), *_outcome(it, shown)])
     for each in found.edits:
-        render.block(f"edited {both(each.at, now)} by {each.by}: {each.changes}", indent="")
+        render.paragraph(f"edited {both(each.at, now)} by {each.by}: {each.changes}")
     if shown != values:
         render.block("(--show-secrets shows what is hidden)")
     if found.environment is not None:
@@ -49,23 +53,39 @@ def overview(found: Overview, coming: Sequence[Coming | None], now: datetime) ->
 
     `coming` is the next run of each table.
     """
-    render.sentence(*_counts(found, now))
+    used = render.sentence(*_counts(found, now))
     for pause in found.pauses:
-        render.sentence((pausewords.paused(pause, now), render.STATE_STYLES["paused"]))
+        used += render.sentence((pausewords.paused(pause, now), render.STATE_STYLES["paused"]))
     for view, run in zip(found.tables, coming, strict=True):
-        render.sentence((cronpages.glance(view, run, now), ""))
+        used += render.sentence((cronpages.glance(view, run, now), ""))
     if found.firing:
         from jobrun.cli import alertpages  # noqa: PLC0415 -- on most hosts nothing fires
 
-        render.sentence((alertpages.glance(found.firing, now), render.STATE_STYLES["failed"]))
-    for title, jobs in (
-        ("running", found.running),
-        ("ready", found.ready),
-        ("failed or crashed", found.troubled),
-    ):
-        if jobs:
-            render.heading(title)
-            tables.jobs(jobs, now)
+        used += render.sentence((alertpages.glance(found.firing, now), render.STATE_STYLES["failed"]))
+    _at_a_glance(found, used, now)
+
+
+def _at_a_glance(found: Overview, used: int, now: datetime) -> None:
+    """Print some jobs; where a terminal has few lines, not so many that the counts leave its top."""
+    failed = found.counts[State.FAILED] + found.counts[State.CRASHED]
+    parts = [
+        part
+        for part in (
+            ("running", found.running, found.counts[State.RUNNING], "list running"),
+            ("ready", found.ready, found.counts[State.READY], "list ready"),
+            ("failed or crashed", found.troubled, failed, "failed"),
+        )
+        if part[1]
+    ]
+    lengths = [len(jobs) for _, jobs, _, _ in parts]
+    room = render.height()
+    if room is not None:
+        over_tables = ABOVE * len(parts)
+        lengths = rooms(lengths, max(room - used - over_tables - BELOW, LEAST * len(parts)))
+    for (title, jobs, count, verb), length in zip(parts, lengths, strict=True):
+        more = f": {length} of {count}, `jobrun {verb}` shows more" if length < count else ""
+        render.heading(f"{title}{more}")
+        tables.jobs(jobs[:length], now)
 
 
 def _values(it: Job) -> dict[str, Any]:
@@ -118,7 +138,7 @@ def _rules(it: Job) -> list[tuple[str, str]]:
         ("retries", f"{it.retries}{backoff if it.retries else ''}; {plural(it.failures, 'failure')} counted"),
         (
             "time limit",
-            "no time limit" if it.timeout_s is None else f"{format_duration(it.timeout_s)} per attempt",
+            "none" if it.timeout_s is None else f"{format_duration(it.timeout_s)} per attempt",
         ),
         ("on crash", _ON_CRASH[it.on_crash]),
         ("directory", it.cwd or ""),

@@ -1,8 +1,8 @@
 """How results reach a person: tables, facts and remarks.
 
 Data goes to stdout, remarks to stderr. On a terminal tables are cut to fit and coloured by rich, from `Text`
-only, so that no markup in a name is obeyed; everywhere else, and with NO_COLOR, TERM=dumb or a narrow
-window, they are plain aligned text that is never cut. Every cell goes through `safe_line`.
+only, so that no markup in a name is obeyed; NO_COLOR takes the colours alone. Everywhere else, and with
+TERM=dumb or in a narrow window, they are plain aligned text that is never cut. Every cell goes through `safe_line`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobrun.cli.cells import cells, cut, padded
+from jobrun.cli.cells import cells, cut, folded, padded
 from jobrun.cli.safe import safe_line, safe_text
 
 NARROW = 40  # columns; below this a table that is cut to fit shows nothing but ellipses
@@ -38,11 +37,11 @@ STATE_STYLES = {
     "disabled": "magenta",
     "no": "red",
     "firing": "bold red",
-    "pending": "yellow",
+    "pending": "magenta",
     "critical": "bold red",
-    "warning": "yellow",
+    "warning": "magenta",
 }
-GRADE_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+GRADE_STYLES = {"ok": "green", "warning": "magenta", "problem": "bold red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +91,24 @@ def heading(text: str) -> None:
         _row([(each, "bold")])
 
 
-def sentence(*parts: tuple[str, str]) -> None:
-    """Print one sentence of texts, each with its style, broken between words on a terminal."""
+def height() -> int | None:
+    """Return how many lines a drawn page has room for; None where nobody looks at a terminal."""
+    return shutil.get_terminal_size().lines if is_fitted() else None
+
+
+def sentence(*parts: tuple[str, str]) -> int:
+    """Print one sentence of texts, each with its style, broken between words on a terminal; return its lines."""
     if not is_fancy():
         paragraph(" ".join(text for text, _ in parts))
-        return
+        return 1
     from rich.text import Text  # noqa: PLC0415 -- only a terminal pays for rich
 
     console = _console()
     told = Text(" ").join(Text(safe_line(text), style=style) for text, style in parts)
-    for each in told.wrap(console, console.width):
+    lines = told.wrap(console, console.width)
+    for each in lines:
         console.print(each, soft_wrap=True)
+    return len(lines)
 
 
 def line(text: str) -> None:
@@ -131,8 +137,11 @@ def _broken(text: str, *, indent: int = 0) -> list[str]:
     """Return the lines of a text for a terminal that shows them set in; a pipe gets one."""
     if not sys.stdout.isatty():
         return [text]
-    edge = max(shutil.get_terminal_size().columns, NARROW) - indent
-    return textwrap.wrap(text, max(edge, LEAST), break_long_words=False, break_on_hyphens=False) or [""]
+    return folded(text, max(_edge() - indent, LEAST))
+
+
+def _edge() -> int:
+    return max(shutil.get_terminal_size().columns, NARROW)
 
 
 def finding(grade: str, name: str, said: str, todo: str | None) -> None:
@@ -148,8 +157,19 @@ def finding(grade: str, name: str, said: str, todo: str | None) -> None:
 
 
 def remark(*lines: str) -> None:
-    """Tell the person something on stderr that is not data; no line becomes two by what it names."""
-    sys.stderr.write("".join(f"{safe_line(each)}\n" for each in lines))
+    """Tell the person something on stderr that is not data; no line becomes two by what it names.
+
+    A terminal gets lines as wide as it is.
+    """
+    told = [safe_line(each) for each in lines]
+    if sys.stderr.isatty():
+        told = [part for each in told for part in folded_for_terminal(each)]
+    sys.stderr.write("".join(f"{each}\n" for each in told))
+
+
+def folded_for_terminal(text: str) -> list[str]:
+    """Return the lines of a text as wide as the terminal."""
+    return folded(text, _edge())
 
 
 def ask(question: str) -> bool:
@@ -181,21 +201,25 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-def is_fancy() -> bool:
-    """Tell whether stdout is a terminal that wants colours and has room for a drawn table."""
+def is_fitted() -> bool:
+    """Tell whether stdout is a terminal that has room for a table, which is cut to fit it."""
     return (
         sys.stdout.isatty()
-        and not os.environ.get("NO_COLOR")
         and os.environ.get("TERM", "dumb") != "dumb"
         and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         and shutil.get_terminal_size().columns >= NARROW
     )
 
 
+def is_fancy() -> bool:
+    """Tell whether it wants colours, too."""
+    return is_fitted() and not os.environ.get("NO_COLOR")
+
+
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     """Return the width of each column; where there is an edge, what may shrink pays for what does not fit."""
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    if not is_fancy():
+    if not is_fitted():
         return widths
     edge = shutil.get_terminal_size().columns
     flexible = [place for place, column in enumerate(columns) if column.may_shrink]

@@ -141,10 +141,9 @@ def _job_row(job: Job, now: datetime) -> list[str]:
 
 
 def _place(job: Job) -> str:
-    """Return queue and priority, as `mail +5`; nothing when both are the default."""
-    if job.priority:
-        return f"{job.queue} {job.priority:+}"
-    return "" if job.queue == DEFAULT_QUEUE else job.queue
+    """Return queue and priority, as `mail +5`; nothing of what is the default."""
+    queue = "" if job.queue == DEFAULT_QUEUE else job.queue
+    return f"{queue} {job.priority:+}".strip() if job.priority else queue
 
 
 def _worker_row(worker: WorkerView, now: datetime) -> list[str]:
@@ -156,7 +155,7 @@ def _worker_row(worker: WorkerView, now: datetime) -> list[str]:
         str(row.group_pid),
         ",".join(row.queues) or "all",
         "stopping" if worker.is_alive and row.stopping_at else alive,
-        distance(worker.beat_at, now) if worker.beat_at else "",
+        distance(worker.beat_at, now) if worker.beat_at and job is None else "",  # who is busy does not beat
         str(job.id) if job else "",
         job.task if job else "",
         format_duration((now - job.started_at).total_seconds()) if job and job.started_at else "",

@@ -171,9 +171,9 @@ def jobrun_json(jobrun: Callable[..., Finished]) -> Callable[..., Any]:
 def terminal(environ: dict[str, str], tmp_path: Path) -> Callable[..., str]:
     """Run the command line on a terminal of its own, and return all that it shows."""
 
-    def run(*argv: str, columns: int = 80, keys: str = "", **more: str) -> str:
+    def run(*argv: str, columns: int = 80, lines: int = 50, keys: str = "", **more: str) -> str:
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         child = subprocess.Popen(
             [sys.executable, "-m", "jobrun", *argv],
             env={**environ, "TERM": "xterm-256color", **more},

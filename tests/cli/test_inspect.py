@@ -24,7 +24,7 @@ SURROUNDINGS = Surroundings(cwd="/srv", umask=0o027, environment={"API_KEY": "CA
 def test_what_is_not_limited_is_said(add: Make, jobrun: Run) -> None:
     shown = jobrun("inspect", str(add().id)).stdout
 
-    assert "time limit  no time limit" in shown
+    assert "time limit  none" in shown
     assert "retries     0; 0 failures counted" in shown
 
 

@@ -104,9 +104,9 @@ def test_a_terminal_gets_colour_and_nothing_else_that_it_obeys(fail: Make, termi
 
 
 @pytest.mark.parametrize(
-    "environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "1"}, {"COLUMNS": "20"}, {"LC_ALL": "C"}]
+    "environment", [{"TERM": "dumb"}, {"COLUMNS": "1"}, {"COLUMNS": "20"}, {"LC_ALL": "C"}]
 )
-def test_a_terminal_that_wants_or_bears_no_colour_gets_plain_text(
+def test_a_terminal_that_bears_no_table_gets_plain_text(
     environment: dict[str, str], add: Make, terminal: Terminal
 ) -> None:
     add("app:" + "long_" * 30)
@@ -115,3 +115,14 @@ def test_a_terminal_that_wants_or_bears_no_colour_gets_plain_text(
 
     assert "\x1b" not in shown
     assert "long_" * 30 in shown
+
+
+def test_who_wants_no_colour_gets_the_same_lines_without_it(add: Make, terminal: Terminal) -> None:
+    add("app:" + "long_" * 30)
+
+    plain, coloured = terminal("list", NO_COLOR="1"), terminal("list", NO_COLOR="")
+
+    assert "\x1b" not in plain
+    assert [line.partition("due")[0] for line in plain.splitlines()] == [
+        line.partition("due")[0].rstrip("\n") for line in COLOUR.sub("", coloured).splitlines()
+    ]

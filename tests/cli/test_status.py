@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobrun import locks
+from jobrun.measures import Pause
 from jobrun.model import Job, WorkerRow
 from jobrun.paths import scheduler_lock, side_dir
 from jobrun.store import Store
@@ -116,9 +117,18 @@ def test_a_table_of_workers_names_their_jobs(store: Store, start: Make, jobrun: 
         shown = jobrun("workers").stdout
 
     heading, line = shown.splitlines()
-    assert heading.split() == ["WORKER", "PID", "GROUP", "QUEUES", "ALIVE", "BEAT", "JOB", "TASK", "FOR"]
+    assert heading.split() == ["WORKER", "PID", "GROUP", "QUEUES", "ALIVE", "JOB", "TASK", "FOR"]
     assert line.split()[:5] == ["w1", "101", "99", "all", "yes"]
     assert "app:long" in line
+
+
+def test_only_a_worker_without_a_job_shows_its_beat(store: Store, start: Make, jobrun: Run) -> None:
+    start("app:long")
+    with locks.taken(join(store, "w1")), locks.taken(join(store, "w2", number=2)):
+        _, busy, idle = jobrun("workers").stdout.splitlines()
+
+    assert idle.split() == ["w2", "102", "99", "all", "yes", "now"]
+    assert "now" not in busy
 
 
 @pytest.mark.usefixtures("store")
@@ -178,3 +188,29 @@ def test_an_entry_that_rests_has_its_next_run_after_its_rest_or_none(
         assert jobrun_json("why", "a")["next_at"] is None
         store.entries.pause("a", until=now + timedelta(days=2999.5), now=now)
         assert jobrun("status").stdout.splitlines()[1].partition("; next: ")[2].startswith("a in 2999d")
+
+
+def test_the_counts_stay_on_a_terminal_of_few_lines(
+    fail: Make, add: Make, start: Make, terminal: Callable[..., str]
+) -> None:
+    for _ in range(12):
+        fail()
+    start()
+    for _ in range(12):
+        add()
+    lines = terminal("status", lines=24).splitlines()
+
+    assert len(lines) < 24
+    assert "12 failed" in lines[0]
+    assert any("of 12, `jobrun failed` shows more" in line for line in lines)
+    assert any("of 12, `jobrun list ready` shows more" in line for line in lines)
+
+
+def test_a_remark_on_a_terminal_is_broken_between_words(store: Store, terminal: Callable[..., str]) -> None:
+    now = datetime.now(UTC)
+    reason = "the relay is down and the provider says that it will be so until noon"
+    store.pauses.begin(Pause(queue="mail", since=now, until=None, by="ann", reason=reason))
+    lines = terminal("workers", columns=60).splitlines()
+
+    assert max(map(len, lines)) <= 60
+    assert " ".join(lines).endswith(f": {reason}")

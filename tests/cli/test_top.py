@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from os import terminal_size
@@ -106,7 +108,7 @@ def test_what_runs_stands_beside_its_usual_time(
 
 
 @pytest.mark.parametrize(
-    ("elapsed_s", "style"), [(1, ""), (20, ""), (21, "yellow"), (40, "yellow"), (41, "red")]
+    ("elapsed_s", "style"), [(1, ""), (20, ""), (21, "magenta"), (40, "magenta"), (41, "red")]
 )
 def test_a_run_that_is_longer_than_usual_stands_out(elapsed_s: float, style: str) -> None:
     assert pace_style(elapsed_s, Usual(median_s=10, p95_s=20, count=9)) == style
@@ -487,3 +489,62 @@ def test_an_interval_that_would_be_a_burden_is_refused(jobrun: Callable[..., Fin
 
 def test_looking_makes_no_job_file(jobrun: Callable[..., Finished], path: Path) -> None:
     assert (jobrun("top", "--once").returncode, path.exists()) == (4, False)
+
+
+def test_a_queue_that_was_paused_stays_chosen_where_the_rows_change_places(
+    path: Path, add: Callable[..., Job], store: Store
+) -> None:
+    add("app:one", queue="alpha")
+    now = datetime.now(UTC)
+    store.pauses.begin(Pause(queue="zeta", since=now, until=None, by="ann", reason=""))
+    with closing(Sight(path, now)) as sight:
+        before = sheets(sight.picture, ())
+        aim, _ = pressed(Aim(), "tab", before)
+        _, first = pressed(aim, "p", before)
+        turned = tuple(
+            replace(sheet, rows=tuple(reversed(sheet.rows))) if sheet.panel is Panel.QUEUES else sheet
+            for sheet in before
+        )
+        _, again = pressed(aim, "p", turned)
+
+    assert (first, again) == (Order(Deed.PAUSE, queue="alpha"), Order(Deed.PAUSE, queue="alpha"))
+
+
+def test_an_entry_that_began_stands_at_once_with_its_next_run(
+    path: Path, tmp_path: Path, load: Callable[..., None]
+) -> None:
+    file = tmp_path / "jobs.toml"
+    file.write_text('[jobs.tick]\nshell = "true"\nevery = "10s"\n')
+    now = datetime.now(UTC)
+    load(file, now=now)
+    with closing(Sight(path, now)) as sight:
+        [first] = sight.coming
+        for _ in range(200):  # a read that cost more rests for longer
+            sight.refresh(first.occurrence.at)
+            if sight.coming:
+                break
+            time.sleep(0.05)
+        [second] = sight.coming
+
+    assert second.occurrence.at - first.occurrence.at == timedelta(seconds=10)
+
+
+def test_a_look_on_a_terminal_is_cut_to_fit(fail: Callable[..., Job], terminal: Callable[..., str]) -> None:
+    fail(f"app:{'long' * 40}", queue="mail")
+    told = re.sub(r"\x1b\[[0-9;]*m", "", terminal("top", "--once", columns=80, NO_COLOR=""))
+
+    assert max(map(len, told.splitlines())) <= 80
+    assert "…" in told
+
+
+def test_a_long_pause_does_not_push_the_queues_over_the_edge(
+    path: Path, add: Callable[..., Job], store: Store
+) -> None:
+    add("app:one", queue="mail")
+    now = datetime.now(UTC)
+    store.pauses.begin(Pause(queue="mail", since=now, until=None, by="ann", reason="the relay is down " * 10))
+    with closing(Sight(path, now)) as sight:
+        lines = shown(sight.picture, columns=80)
+
+    heading = next(line for line in lines if "ENDS/MIN" in line)
+    assert "…" not in heading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import terminal_size
 
-from jobrun.cli.cells import cells, cut, padded
+from jobrun.cli.cells import cells, cut, padded, rooms
 from jobrun.cli.top.sheets import Cell, Head, Panel, Row, Sheet
 
 LEAST = terminal_size((50, 12))  # columns and lines
@@ -33,9 +33,9 @@ def board(sheets: Sequence[Sheet], size: terminal_size, focus: Panel | None, cho
     return [(*filled(one, left), gap, *other) for one, other in zip(*columns, strict=True)]
 
 
-def whole(sheet: Sheet) -> list[Line]:
-    """Return all of a panel, uncut."""
-    return _lines(sheet, None, max(len(sheet.rows), 1), None)
+def whole(sheet: Sheet, width: int | None) -> list[Line]:
+    """Return all rows of a panel, uncut unless there is a width."""
+    return _lines(sheet, width, max(len(sheet.rows), 1), None)
 
 
 def filled(line: Line, width: int) -> Line:
@@ -54,21 +54,6 @@ def fitted(line: Line, width: int) -> Line:
         kept.append(Cell(cut(each.text, width), each.style))
         width -= cells(kept[-1].text)
     return tuple(kept)
-
-
-def rooms(wanted: Sequence[int], room: int) -> list[int]:
-    """Share lines among panels that want so many: each in turn gets one more until none are left.
-
-    >>> rooms([9, 1, 4], 8), rooms([2, 1, 1], 8)
-    ([4, 1, 3], [2, 1, 1])
-    """
-    given = [0] * len(wanted)
-    while room > 0 and given != list(wanted):
-        for place, most in enumerate(wanted):
-            if room > 0 and given[place] < most:
-                given[place] += 1
-                room -= 1
-    return given
 
 
 def _column(sheets: Sequence[Sheet], size: terminal_size, focus: Panel | None, chosen: Chosen) -> list[Line]:

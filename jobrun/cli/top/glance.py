@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
@@ -29,10 +30,11 @@ def look(path: Path, now: datetime) -> Sight:
 
 
 def text(sight: Sight) -> str:
-    """Return all that the screen would show."""
+    """Return all that the screen would show; on a terminal its lines are cut to fit."""
     aim = Aim()
     shown = sheets(sight.picture, sight.coming)
-    lines = snapshot(Scene(path=str(sight.path), picture=sight.picture, sheets=shown, aim=aim))
+    width = shutil.get_terminal_size().columns if render.is_fitted() else None
+    lines = snapshot(Scene(path=str(sight.path), picture=sight.picture, sheets=shown, aim=aim), width)
     painted = Painter().painted if render.is_fancy() else plain
     return "".join(f"{painted(line)}\n" for line in lines)
 

@@ -45,11 +45,11 @@ def screen(scene: Scene, now: datetime, size: terminal_size) -> list[Line]:
     ]
 
 
-def snapshot(scene: Scene) -> list[Line]:
-    """Return everything, uncut, for a look without keys."""
+def snapshot(scene: Scene, width: int | None) -> list[Line]:
+    """Return every row for a look without keys, cut to a width if there is one."""
     lines: list[Line] = [state(scene.picture, scene.trouble)]
     for sheet in scene.sheets:
-        lines += [(), *frame.whole(sheet)]
+        lines += [(), *frame.whole(sheet, width)]
     return lines
 
 
@@ -91,7 +91,7 @@ def _title(path: str, now: datetime, width: int) -> Line:
 
 def _last_line(aim: Aim) -> Line:
     if aim.question:
-        return (Cell(aim.question, "bold yellow"),)
+        return (Cell(aim.question, "bold magenta"),)
     return (Cell(safe_line(aim.remark), "bold"),) if aim.remark else (Cell(KEYS, "dim"),)
 
 

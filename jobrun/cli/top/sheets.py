@@ -107,7 +107,7 @@ def _run_row(view: RunView, now: datetime) -> Row:
         _tries(job),
         Cell(format_duration(int(elapsed_s)), style),
         "" if view.usual is None else _usually(view.usual.median_s),
-        Cell("to be cancelled", "yellow") if job.cancel_at else Cell(bar(elapsed_s, view.usual), style),
+        Cell("to be cancelled", "magenta") if job.cancel_at else Cell(bar(elapsed_s, view.usual), style),
         job.worker or "",
         job=job,
     )
@@ -121,7 +121,7 @@ def pace_style(elapsed_s: float, usual: Usual | None) -> str:
     """Return the colour of a run: that it is long, or far too long, for what it is."""
     if usual is None or elapsed_s <= max(usual.p95_s, usual.median_s * LONG, usual.median_s + 1):
         return ""
-    return "red" if elapsed_s > FAR * usual.p95_s else "yellow"
+    return "red" if elapsed_s > FAR * usual.p95_s else "magenta"
 
 
 def bar(elapsed_s: float, usual: Usual | None) -> str:
@@ -142,6 +142,7 @@ def bar(elapsed_s: float, usual: Usual | None) -> str:
 
 def _queues(picture: Picture) -> Sheet:
     counted_s = (picture.at - picture.measures.at).total_seconds()
+    counted = f"counted {format_duration(int(counted_s))} ago" if counted_s >= 10 else ""
     return Sheet(
         panel=Panel.QUEUES,
         heads=(
@@ -150,7 +151,7 @@ def _queues(picture: Picture) -> Sheet:
             Head(title="running", is_number=True),
             Head(title="oldest wait", is_number=True),
             Head(title="ends/min", is_number=True),
-            Head(title=f"counted {format_duration(int(counted_s))} ago" if counted_s >= 10 else ""),
+            Head(title=counted, may_shrink=True),
         ),
         rows=tuple(
             _queue_row(view, picture.at)
@@ -174,7 +175,7 @@ def _queue_row(view: QueueView, now: datetime) -> Row:
         str(it.running),
         "" if it.oldest_at is None else format_duration(int(it.oldest_wait(now).total_seconds())),
         rate(view.per_minute),
-        "" if it.pause is None else Cell(pause_text(it.pause, now), "yellow"),
+        "" if it.pause is None else Cell(pause_text(it.pause, now), "magenta"),
     )
 
 
@@ -250,7 +251,7 @@ def _worker_row(worker: WorkerView, now: datetime) -> Row:
         row.name,
         str(row.pid),
         ",".join(row.queues) or "all",
-        Cell(alive, {"no": "red", "stopping": "yellow"}.get(alive, "")),
+        Cell(alive, {"no": "red", "stopping": "magenta"}.get(alive, "")),
         distance(row.started_at, now),
         "" if job is None else str(job.id),
         "" if job is None else _title(job),

@@ -45,7 +45,7 @@ has ended; what takes long to count is counted seldom, and says when.
   q, Ctrl-C         leave
 
 FOR stands beside how long runs of the same work usually take: the median of
-those that lately ended well. Yellow is longer than 95 of 100 of them, red
+those that lately ended well. Magenta is longer than 95 of 100 of them, red
 twice as long as that.
 """
 
@@ -108,7 +108,12 @@ def pressed(aim: Aim, key: str, sheets: Sequence[Sheet]) -> tuple[Aim, Order | N
     if key in {"tab", "back-tab", "right", "left"}:
         step = 1 if key in {"tab", "right"} else -1
         panels = [sheet.panel for sheet in sheets]
-        return replace(aim, panel=panels[(panels.index(aim.panel) + step) % len(panels)]), None
+        place = (panels.index(aim.panel) + step) % len(panels)
+        there = replace(aim, panel=panels[place])
+        # the newest failure stays the first choice; elsewhere rows change places, and the choice is not to follow
+        return (
+            there if there.panel is Panel.FAILED else _kept(there, chosen(there, sheets[place].rows))
+        ), None
     rows = next(sheet.rows for sheet in sheets if sheet.panel is aim.panel)
     if key in _MOVES or key in _ENDS:
         return _moved(aim, key, rows), None
@@ -128,7 +133,12 @@ def _moved(aim: Aim, key: str, rows: Sequence[Row]) -> Aim:
     place = _ENDS[key] if key in _ENDS else rows.index(row) + _MOVES[key]
     if key in _MOVES:
         place = max(min(place, len(rows) - 1), 0)
-    return replace(aim, chosen={**aim.chosen, aim.panel: rows[place].key})
+    return _kept(aim, rows[place])
+
+
+def _kept(aim: Aim, row: Row | None) -> Aim:
+    """Return the same with a row chosen, wherever it stands next."""
+    return aim if row is None else replace(aim, chosen={**aim.chosen, aim.panel: row.key})
 
 
 def _asked(aim: Aim, key: str, rows: Sequence[Row]) -> tuple[Aim, Order | None]:
@@ -136,7 +146,7 @@ def _asked(aim: Aim, key: str, rows: Sequence[Row]) -> tuple[Aim, Order | None]:
     if key == "p":
         if aim.panel is not Panel.QUEUES or row is None:
             return replace(aim, remark="choose a queue first: Tab goes to the next panel"), None
-        return aim, Order(Deed.PAUSE, queue=row.key)
+        return _kept(aim, row), Order(Deed.PAUSE, queue=row.key)
     if key not in _OF_A_JOB:
         return replace(aim, remark=f"no key `{key}`; ? names them"), None
     if row is None or row.job_id is None:
