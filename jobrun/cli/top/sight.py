@@ -27,6 +27,8 @@ class Sight:
         self.path = path
         self.trouble = ""
         self.again_s = 0.0  # when a file that could not be read is tried again, by the monotonic clock
+        self.coming: Sequence[Coming] = ()
+        self._begun_at = now  # when one of these was seen to be due
         self._store: Store | None = None
         self._open()
         self.picture, self.coming = self._look(now, at_once=True)
@@ -66,7 +68,9 @@ class Sight:
         clock_s = time.monotonic()
         picture = self._watcher.look(now, clock_s=clock_s, at_once=at_once)
         self._tables = {view.path: view.entries for view in picture.tables}
-        look = Look(now, clock_s, hash(picture.tables), at_once=False)
+        if any(run.occurrence.at <= now for run in self.coming):
+            self._begun_at = now  # their entries come again later
+        look = Look(now, clock_s, hash((picture.tables, self._begun_at)), at_once=False)
         return picture, [run for run in self._coming.value(look) if run.occurrence.at > now]
 
     def _next_runs(self, now: datetime) -> list[Coming]:
