@@ -173,7 +173,7 @@ class Watcher:
         """
         self._store.check_is_in_place()
         look = Look(now, clock_s, self._store.pulse.changes(), at_once)
-        # Beside the gauge: usual times are read once a minute, and that must not make this read rest.
+        # Beside the repeated read: usual times are read once a minute, and that must not make this read rest.
         running = tuple(
             RunView(job=job, usual=self._store.usual.of(job, now=now)) for job in self._running.value(look)
         )
