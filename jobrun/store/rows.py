@@ -256,6 +256,7 @@ _TERMS: dict[str, Callable[[Any], Any]] = {
     "leftovers": Leftovers,
     "is_catchup": _one(bool),
     "ping": _one(str),
+    "isolate": _one(bool),
 }
 
 

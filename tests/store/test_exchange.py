@@ -7,7 +7,7 @@ import json
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from jobrun.actions import exchange
 from jobrun.actions.exchange import Source
 from jobrun.cron.words import NewTick, TickState
 from jobrun.errors import JobFileUnusable
-from jobrun.model import Edit, JobFilter, Kind, NewJob
-from jobrun.store import Store, open_store
+from jobrun.model import Edit, JobFilter, Kind, NewJob, Terms
+from jobrun.store import Store, open_store, rows
 from jobrun.store.exporting import Wanted, _check_goes_on
 from jobrun.store.importing import Choice
 from jobrun.store.lines import TABLES
@@ -60,6 +60,10 @@ def test_rows_that_lead_back_in_a_damaged_file_are_not_exported_for_ever() -> No
     for again in (["b", 2], ["a", 9]):
         with pytest.raises(JobFileUnusable, match="what follows tick `b`"):
             _check_goes_on(["b", 2], again, "tick")
+
+
+def test_every_term_of_a_job_is_read_as_what_it_is() -> None:
+    assert set(rows._TERMS) == {field.name for field in fields(Terms)}
 
 
 class ExchangeMachine(StoreMachine):
