@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from jobrun.requests import MAX_PRIORITY, MAX_RETRIES
+
 AT_ONCE = 5_000  # ids
 SHOWN = 5  # rows that are named of what is wrong
+
+_CONTROL = "'*[' || char(1) || '-' || char(31) || char(127) || ']*'"
 
 Ask = Callable[[str, dict[str, Any]], list[Any]]  # a statement with its arguments; returns rows
 
@@ -38,6 +42,15 @@ OF_JOBS = {
            AND NOT EXISTS (SELECT 1 FROM attempts
                             WHERE job_id = jobs.id AND number = jobs.attempt AND outcome = 'ok')
     """,
+    # As `requests` checks what is asked for; only an import, or another program, could have written them.
+    "jobs have a mask, directory, priority, number of retries or name that nobody can ask for": f"""
+        SELECT 'job ' || id FROM jobs
+         WHERE id BETWEEN :first AND :last
+           AND (umask NOT BETWEEN 0 AND {0o777} OR retries > {MAX_RETRIES}
+                OR priority NOT BETWEEN -{MAX_PRIORITY} AND {MAX_PRIORITY}
+                OR (cwd <> '""' AND cwd NOT LIKE '"/%')
+                OR queue GLOB {_CONTROL} OR name GLOB {_CONTROL} OR key GLOB {_CONTROL})
+    """,  # noqa: S608 -- fixed numbers
     "attempts belong to no job": """
         SELECT 'job ' || job_id FROM attempts
          WHERE job_id BETWEEN :first AND :last AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)

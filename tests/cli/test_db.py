@@ -466,6 +466,35 @@ def test_terms_that_no_job_has_are_refused(terms: dict[str, Any], end: Make, job
     assert "its terms in the job file cannot be read" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"umask": -1},
+        {"umask": 2**40},
+        {"cwd": "relative"},
+        {"retries": 2**62},
+        {"priority": 10**9},
+        {"name": "a\x1b[31m"},
+        {"key": "\x7f"},
+    ],
+    ids=str,
+)
+def test_values_that_nobody_can_ask_for_are_refused(
+    changed: dict[str, Any], end: Make, jobrun: Run, tmp_path: Path
+) -> None:
+    end(surroundings=HERE)
+    some = lines(jobrun("db", "export", "--with-environments"))
+    for line in some:
+        if "job" in line:
+            line["job"].update(changed)
+
+    done = jobrun("--db", "new.db", "db", "import", "-", text=text(some))
+
+    assert done.returncode == 2
+    assert "that nobody can ask for" in done.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
 @pytest.mark.parametrize("last", [2**62, 2**63 - 1])
 def test_the_last_of_all_ids_is_refused_in_an_export_and_passed_by_a_check(
     last: int, end: Make, path: Path, jobrun: Run
