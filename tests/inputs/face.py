@@ -18,7 +18,7 @@ KNOWN_CODES = frozenset({0, 1, 2, 3, 4, 5, 75, 124, 125, 130, 141})
 SGR = re.compile(r"\x1b\[[0-9;]*m")  # the only control sequence of our own
 # What a monitor reads, a look at the host and one at the job file say on standard output.
 _TOLD = re.compile(
-    r"^(WARNING|CRITICAL|UNKNOWN) - |^(warning|problem) |^\d+ (warning|problem|fault)s?|\"(level|grade|is_sound)\": ",
+    r"^(WARNING|CRITICAL|UNKNOWN) - |^(warning|problem) |^\d+ (warning|problem|fault)s?|\"(level|grade|is_sound)\": |^`[^`]*` is not sound: ",
     re.MULTILINE,
 )
 _VISIBLE_MARKS = frozenset(

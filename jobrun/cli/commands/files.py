@@ -47,6 +47,7 @@ def _in_words(path: str, found: Sequence[Finding]) -> Iterator[str]:
     if not found:
         yield f"`{safe_line(path)}` is sound"
         return
+    yield f"`{safe_line(path)}` is not sound: {plural(len(found), 'finding')}"
     advice = ""
     for each in sorted(found, key=lambda one: (one.advice, one.check)):
         if advice and each.advice != advice:
@@ -54,7 +55,6 @@ def _in_words(path: str, found: Sequence[Finding]) -> Iterator[str]:
         advice = each.advice
         yield f"{each.check}: {safe_line(each.what)}"
     yield f"  -> {safe_line(advice)}"
-    yield f"`{safe_line(path)}` is not sound: {plural(len(found), 'finding')}"
 
 
 def vacuum(ctx: typer.Context, *, yes: options.Yes = False, as_json: options.AsJson = False) -> int:
