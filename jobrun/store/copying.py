@@ -71,9 +71,8 @@ def _check_is_free(target: Path, *, replaces: bool) -> None:
         return
     if not replaces:
         raise NotDone(f"`{target}` exists; nothing was written", hint="--replace writes it anew")
-    if not (
-        stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)
-    ):  # as /dev/null, which root may replace
+    # What root could replace, as /dev/null; that a folder is there, the system says itself.
+    if not any(kind(there.st_mode) for kind in (stat.S_ISREG, stat.S_ISLNK, stat.S_ISDIR)):
         raise NotDone(f"`{target}` is there and is no regular file; nothing was written")
 
 
