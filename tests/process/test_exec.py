@@ -282,6 +282,7 @@ def test_what_a_helper_beside_it_does_is_left_alone(run: Runs, tmp_path: Path) -
         assert (done.returncode, is_alive(helper)) == (0, True)
     finally:
         kill(helper)
+        eventually(lambda: not is_alive(helper))
 
 
 @pytest.fixture
