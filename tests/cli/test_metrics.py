@@ -372,5 +372,6 @@ def test_without_its_library_it_says_how_to_get_it(environ: dict[str, str]) -> N
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "jobrun: the Python library prometheus_client is not installed\nhint: pip install 'jobrun[metrics]'\n"
+        "jobrun: the Python library prometheus_client is not installed\n"
+        f"hint: `{sys.executable} -m pip install prometheus_client` adds it to this jobrun\n"
     )

@@ -30,7 +30,7 @@ def metrics(ctx: typer.Context, *, textfile: TextFile = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "prometheus_client":
             raise
-        hint = "pip install 'jobrun[metrics]'"
+        hint = f"`{sys.executable} -m pip install prometheus_client` adds it to this jobrun"
         raise NotDone("the Python library prometheus_client is not installed", hint=hint) from None
     with opened(ctx) as store:
         if textfile is not None:
