@@ -88,14 +88,15 @@ def listing(store: Store, which: JobFilter, *, limit: int) -> Listing:
 
 def inspect(store: Store, job_id: int) -> Inspection:
     """Return everything that is known about a job; raises `NoSuchJob`."""
-    job = get(store, job_id)
-    return Inspection(
-        job=job,
-        tick=tick_of(store, job),
-        attempts=tuple(store.ledger.attempts(job_id)),
-        edits=tuple(store.edits.of(job_id)),
-        environment=store.ledger.environment(job.environment) if job.environment else None,
-    )
+    with store.reading():  # or a job that is retried meanwhile would be shown as two
+        job = get(store, job_id)
+        return Inspection(
+            job=job,
+            tick=tick_of(store, job),
+            attempts=tuple(store.ledger.attempts(job_id)),
+            edits=tuple(store.edits.of(job_id)),
+            environment=store.ledger.environment(job.environment) if job.environment else None,
+        )
 
 
 def get(store: Store, job_id: int) -> Job:

@@ -201,7 +201,7 @@ END;
 """
 
 # What version 4 added, for those who watch over the host.
-WATCH = """
+_WATCH = """
 -- One row per queue that is paused; one whose time is up is as good as gone.
 CREATE TABLE pauses (
     queue  TEXT    PRIMARY KEY,
@@ -249,6 +249,6 @@ CREATE TABLE alerts (
     job_id      INTEGER                                -- that told it; it may be purged
 ) STRICT, WITHOUT ROWID;
 """
-WATCH += TALLIES + LAST_RUNS
+WATCH = _WATCH + TALLIES + LAST_RUNS
 
 SCHEMA = JOBS + ATTEMPTS + CRON + REFUSAL + WATCH

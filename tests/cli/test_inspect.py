@@ -3,13 +3,29 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobrun.actions import looking
 from jobrun.cron.words import NewTick, TickState
-from jobrun.model import ErrorInfo, Job, Kind, Leftovers, NewJob, Outcome, Output, Surroundings, Terms
-from jobrun.store import Store
+from jobrun.lifecycle import settle
+from jobrun.model import (
+    Attempt,
+    Ending,
+    ErrorInfo,
+    Job,
+    Kind,
+    Leftovers,
+    NewJob,
+    Outcome,
+    Output,
+    State,
+    Surroundings,
+    Terms,
+)
+from jobrun.store import Store, open_store
 
 Make = Callable[..., Job]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -200,3 +216,24 @@ def test_what_is_called_a_secret_is_hidden_from_people_unless_they_ask(
 
 def test_a_page_without_secrets_speaks_of_none(end: Make, jobrun: Run) -> None:
     assert "secret" not in jobrun("inspect", str(end(kwargs={"key": "row 7"}).id)).stdout
+
+
+def test_a_job_is_shown_as_it_is_at_one_instant(
+    store: Store, path: Path, start: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start()
+    attempts = store.ledger.attempts
+
+    def end_it_first(job_id: int) -> list[Attempt]:
+        now = datetime.now(UTC)
+        ending = Ending(outcome=Outcome.OK)
+        with open_store(path) as other:
+            assert other.endings.settle(job, ending, settle(job, ending, now, 0.5), now=now, pid=None)
+        return attempts(job_id)
+
+    monkeypatch.setattr(store.ledger, "attempts", end_it_first)
+
+    found = looking.inspect(store, job.id)
+
+    assert (found.job.state, found.attempts) == (State.RUNNING, ())
+    assert len(attempts(job.id)) == 1
